@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "app/connections/connection.h"
+#include "app/connections/secretstore.h"
+
+#include <QList>
+#include <QObject>
+#include <QProcessEnvironment>
+
+#include <vector>
+
+namespace moru {
+
+class EngineHost;
+
+/// All connections: Local (always first), Environment (if the variables are set), and those the user
+/// added. Keeps the list in the settings and the keys in the SecretStore.
+class ConnectionManager : public QObject {
+    Q_OBJECT
+public:
+    /// `engine` may be null where there is no local engine (Windows). References must outlive this.
+    ConnectionManager(SecretStore &secrets, EngineHost *engine, const QProcessEnvironment &environment,
+                      QObject *parent = nullptr);
+    ~ConnectionManager() override;
+
+    [[nodiscard]] const QList<Connection *> &connections() const;
+    [[nodiscard]] Connection *find(const QString &id) const;
+    [[nodiscard]] EngineHost *engine() const;
+
+    /// Saves the connection, its key first: a connection whose key could not be kept is not added.
+    /// On a keychain failure the error says so; with `memoryOnly` the key lives for this run.
+    void add(const ConnectionSpec &spec, const QString &key, bool memoryOnly, QObject *context,
+             Done<Connection *> done);
+    /// Empty key = keep the stored one.
+    void update(const ConnectionSpec &spec, const QString &key, bool memoryOnly, QObject *context, Done<> done);
+    /// Forgets connection and key. Its sandboxes keep running.
+    void remove(const QString &id, QObject *context, Done<> done);
+
+    /// Reads MORU_API_KEY, MORU_API_URL, MORU_SANDBOX_URL, MORU_DOMAIN; nullopt when no key is set.
+    static std::optional<std::pair<ConnectionSpec, QString>>
+    fromEnvironment(const QProcessEnvironment &environment);
+
+signals:
+    void added(moru::Connection *connection);
+    void aboutToRemove(moru::Connection *connection);
+    void changed(moru::Connection *connection);
+
+private:
+    struct Private;
+    std::unique_ptr<Private> d;
+};
+
+} // namespace moru

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QColor>
+#include <QIcon>
+#include <QObject>
+#include <QString>
+
+class QApplication;
+class QPalette;
+
+namespace moru::theme {
+
+enum class Token { Running, Paused, Changing, Ended, Danger, Warning, Accent, Secondary, Hairline };
+enum class Scheme { System, Light, Dark };
+
+/// Sets style, palette and fonts of the application; follows the desktop while System.
+void install(QApplication &app);
+void setScheme(Scheme scheme);
+[[nodiscard]] Scheme scheme();
+[[nodiscard]] bool isDark();
+/// The token's colour for the palette in force.
+[[nodiscard]] QColor color(Token token);
+
+/// A line icon by name ("kill", "pause", "play", "terminal", "folder", ...), drawn in the colour of
+/// text (or `token`), with a greyed disabled form. Unknown names assert in debug builds.
+[[nodiscard]] QIcon icon(const QString &name);
+[[nodiscard]] QIcon icon(const QString &name, Token token);
+
+/// Tells widgets that cache colours that the scheme changed.
+class Notifier : public QObject {
+    Q_OBJECT
+signals:
+    void changed();
+};
+[[nodiscard]] Notifier &notifier();
+
+} // namespace moru::theme
