@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Shared by run.sh and test.sh; sourced, not run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+
+say() { printf '%s\n' "$*"; }
+die() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# build PRESET [CMAKE-ARGS...]: configures and builds build/PRESET.
+build() {
+    local preset=$1
+    shift
+    cd "$root"
+    say "Building ($preset) ..."
+    cmake --preset "$preset" "$@" >"$root/build/$preset.configure.log" 2>&1 || {
+        tail -n 30 "$root/build/$preset.configure.log" >&2
+        die "Configuring failed; the whole log is build/$preset.configure.log"
+    }
+    cmake --build --preset "$preset"
+}
+
+# private_display: starts an Xvfb of our own and sets DISPLAY; stop_display ends it.
+private_display() {
+    local file
+    file=$(mktemp)
+    Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp 3>"$file" >/dev/null 2>&1 &
+    display_pid=$!
+    local i
+    for i in $(seq 1 100); do
+        [ -s "$file" ] && break
+        kill -0 "$display_pid" 2>/dev/null || die "Xvfb did not start."
+        sleep 0.1
+    done
+    [ -s "$file" ] || die "Xvfb did not say which display it serves."
+    DISPLAY=:$(cat "$file")
+    export DISPLAY
+    unset WAYLAND_DISPLAY
+    rm -f "$file"
+}
+stop_display() {
+    [ -n "${display_pid:-}" ] && kill "$display_pid" 2>/dev/null || true
+}

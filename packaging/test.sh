@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Installs what is missing, builds, and runs all tests.
+#
+#   packaging/test.sh [--preset NAME]... [-- CTEST-ARGS...]     (default: --preset release)
+#
+# The interop tests need the SDKs from PyPI and npm. Where these cannot be reached everything else
+# runs, the end of the output says what did not, and with CI=true that is a failure.
+set -euo pipefail
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+
+presets=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        --preset) presets+=("${2:?--preset wants a name}"); shift 2 ;;
+        --) shift; break ;;
+        *) die "usage: packaging/test.sh [--preset NAME]... [-- CTEST-ARGS...]" ;;
+    esac
+done
+[ ${#presets[@]} -gt 0 ] || presets=(release)
+
+"$root/packaging/setup.sh" --test
+mkdir -p "$root/build"
+
+interop=$root/build/interop
+interop_missing=
+prepare_interop() {
+    local wanted stamp
+    wanted=$(cat "$root/tests/interop/requirements.txt" "$root/tests/interop/js/package.json")
+    stamp=$interop/stamp
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return 0
+    rm -rf "$interop"
+    mkdir -p "$interop/js"
+    python3 -m venv "$interop/venv" &&
+        "$interop/venv/bin/pip" install -q --disable-pip-version-check -r "$root/tests/interop/requirements.txt" &&
+        cp "$root/tests/interop/js/package.json" "$interop/js/" &&
+        (cd "$interop/js" && PATH=$interop/venv/bin:$PATH npm install --no-package-lock --no-audit --no-fund --loglevel=error) &&
+        printf '%s' "$wanted" >"$stamp"
+}
+if ! prepare_interop >"$root/build/interop.log" 2>&1; then
+    tail -n 5 "$root/build/interop.log" >&2
+    interop_missing=yes
+    rm -rf "$interop"
+fi
+
+werror=OFF
+[ "${CI:-}" = true ] && werror=ON
+failed=0
+for preset in "${presets[@]}"; do
+    build "$preset" -DBUILD_TESTING=ON -DMORU_WERROR=$werror
+    ctest --preset "$preset" "$@" || failed=1
+done
+
+if [ -n "$interop_missing" ]; then
+    say "NOT RUN: the interop tests (real Moru SDKs for Python and JavaScript), because the SDKs could"
+    say "not be installed from their package indexes. The log is build/interop.log."
+    [ "${CI:-}" = true ] && failed=1
+fi
+exit $failed

@@ -1,0 +1,4 @@
+from moru import Sandbox
+
+# Kill directly by ID
+Sandbox.kill("sbx_abc123...")
