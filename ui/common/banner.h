@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/core/result.h"
+#include "ui/common/theme.h"
 
 #include <QFrame>
 
@@ -18,7 +19,8 @@ public:
     explicit Banner(QWidget *parent = nullptr);
     enum class Level { Info, Warning, Error };
     /// `action` = button text ("Retry"), empty = none; clicking emits actionTriggered().
-    void showMessage(Level level, const QString &text, const QString &action = {}, const QString &details = {});
+    void showMessage(Level level, const QString &text, const QString &action = {},
+                     const QString &details = {});
     void showError(const Error &error, const QString &what, const QString &action = {});
     void clear();
 
@@ -26,7 +28,14 @@ signals:
     void actionTriggered();
     void dismissed();
 
+protected:
+    void paintEvent(QPaintEvent *event) override;
+
 private:
+    void updateIcon();
+
+    Level m_level = Level::Info;
+    theme::Token m_token = theme::Token::Changing;
     QLabel *m_icon = nullptr;
     QLabel *m_text = nullptr;
     QPushButton *m_action = nullptr;

@@ -8,11 +8,11 @@
 
 namespace moru::format {
 
-QString duration(qint64 seconds);                         ///< "3 h 12 min", "45 s"; two units at most
+QString duration(qint64 seconds); ///< "3 h 12 min", "45 s"; two units at most
 QString relative(const QDateTime &when, const QDateTime &now); ///< "4 min ago", "just now"
-QString absolute(const QDateTime &when);                  ///< local time with zone, for tooltips
-QString bytes(qint64 size);                               ///< "1.4 GiB", "12 B"
-QString percent(double value);                            ///< "12 %"
+QString absolute(const QDateTime &when); ///< local time with zone, for tooltips
+QString bytes(qint64 size);              ///< "1.4 GiB", "12 B"
+QString percent(double value);           ///< "12 %"
 /// Middle-elided for table cells and titles ("i7f3k…9kx2").
 QString shortId(const QString &id);
 

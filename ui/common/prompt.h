@@ -16,19 +16,22 @@ class Prompt {
 public:
     virtual ~Prompt() = default;
     struct Question {
-        QString title;  ///< a question with verb and name
-        QString text;   ///< facts, plain text
-        QStringList list; ///< shown in a box, plain text
-        QString action; ///< the button's verb ("Delete 3 files")
+        QString title;            ///< a question with verb and name
+        QString text;             ///< facts, plain text
+        QStringList list;         ///< shown in a box, plain text
+        QString action;           ///< the button's verb ("Delete 3 files")
         bool destructive = false; ///< then Cancel is the default
     };
-    virtual void confirm(QWidget *parent, const Question &question, std::function<void(bool)> answer) = 0;
-    virtual void text(QWidget *parent, const QString &title, const QString &label, const QString &initial,
-                      std::function<void(QString)> answer) = 0;
-    virtual void openFiles(QWidget *parent, const QString &title, std::function<void(QStringList)> answer) = 0;
+    virtual void confirm(QWidget *parent, const Question &question,
+                         std::function<void(bool)> answer) = 0;
+    virtual void text(QWidget *parent, const QString &title, const QString &label,
+                      const QString &initial, std::function<void(QString)> answer) = 0;
+    virtual void openFiles(QWidget *parent, const QString &title,
+                           std::function<void(QStringList)> answer) = 0;
     virtual void saveFile(QWidget *parent, const QString &title, const QString &suggestedName,
                           std::function<void(QString)> answer) = 0;
-    virtual void folder(QWidget *parent, const QString &title, std::function<void(QString)> answer) = 0;
+    virtual void folder(QWidget *parent, const QString &title,
+                        std::function<void(QString)> answer) = 0;
 };
 
 /// The real dialogs (window-modal, opened with open()).

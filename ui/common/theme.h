@@ -11,7 +11,18 @@ class QPalette;
 
 namespace moru::theme {
 
-enum class Token { Running, Paused, Changing, Ended, Danger, Warning, Accent, Secondary, Hairline };
+enum class Token {
+    Running,
+    Paused,
+    Changing,
+    Ended,
+    Danger,
+    Warning,
+    Accent,
+    Secondary,
+    Hairline,
+    Hover
+};
 enum class Scheme { System, Light, Dark };
 
 /// Sets style, palette and fonts of the application; follows the desktop while System.
@@ -21,6 +32,9 @@ void setScheme(Scheme scheme);
 [[nodiscard]] bool isDark();
 /// The token's colour for the palette in force.
 [[nodiscard]] QColor color(Token token);
+
+/// Contrast ratio of two opaque colours after WCAG 2, 1 to 21.
+[[nodiscard]] double contrast(const QColor &one, const QColor &other);
 
 /// A line icon by name ("kill", "pause", "play", "terminal", "folder", ...), drawn in the colour of
 /// text (or `token`), with a greyed disabled form. Unknown names assert in debug builds.
