@@ -27,8 +27,8 @@ using Socket = asio::generic::stream_protocol::socket;
 /// A request's head. Header names compare without case.
 struct RequestHead {
     std::string method;
-    std::string target;                         ///< as received: path and query
-    std::string path;                           ///< before '?', not percent-decoded
+    std::string target; ///< as received: path and query
+    std::string path;   ///< before '?', not percent-decoded
     std::vector<std::pair<std::string, std::string>> headers;
     std::optional<std::uint64_t> contentLength; ///< empty = chunked or none
     bool keepAlive = true;
@@ -50,8 +50,8 @@ public:
     [[nodiscard]] virtual const RequestHead &request() const = 0;
     /// The next piece of the body, 0 = end of body.
     virtual asio::awaitable<std::size_t> readSome(std::span<char> buffer) = 0;
-    /// The whole body, or nullopt if it is longer than `limit` bytes (the rest is then not read and the
-    /// connection closes after the answer).
+    /// The whole body, or nullopt if it is longer than `limit` bytes (the rest is then not read and
+    /// the connection closes after the answer).
     virtual asio::awaitable<std::optional<std::string>> readAll(std::size_t limit) = 0;
 
     /// Whole answer with Content-Length (also for an empty body; none for 204). Allowed once.
@@ -60,7 +60,8 @@ public:
     /// Streamed answer: known length, or chunked when `length` is empty.
     virtual asio::awaitable<void> begin(int status, Headers headers,
                                         std::optional<std::uint64_t> length) = 0;
-    virtual asio::awaitable<void> write(std::span<const std::string_view> pieces) = 0; ///< one chunk, flushed
+    virtual asio::awaitable<void>
+    write(std::span<const std::string_view> pieces) = 0; ///< one chunk, flushed
     virtual asio::awaitable<void> finish() = 0;
     /// Returns when the peer has closed its side while we stream. For use beside a writer.
     virtual asio::awaitable<void> peerClosed() = 0;
@@ -77,8 +78,29 @@ struct ServeLimits {
     std::size_t connections = 4096;
 };
 
-/// Answers requests of one connection until it ends. A handler that throws before answering gives 500
-/// with a JSON error body; one that throws later closes the connection.
+/// Calls `onClosed` once, from the event loop, when the peer closes its side; nothing after the
+/// watch is destroyed. To be made when the request's body has been read, and destroyed before the
+/// exchange's answer ends. For one-threaded event loops, like everything here.
+class PeerWatch {
+public:
+    PeerWatch(Exchange &exchange, std::function<void()> onClosed);
+    ~PeerWatch();
+    PeerWatch(const PeerWatch &) = delete;
+    PeerWatch &operator=(const PeerWatch &) = delete;
+
+private:
+    struct State;
+    static void wait(const std::shared_ptr<State> &state);
+    std::shared_ptr<State> m_state;
+};
+
+/// Accepts connections on a listening descriptor (owned from now on) and serves each one, at most
+/// `limits.connections` at a time; the others wait in the kernel's queue. Ends by cancellation or
+/// when the context stops. Accepted sockets are close-on-exec.
+asio::awaitable<void> serveListener(int listenFd, Handler handler, ServeLimits limits);
+
+/// Answers requests of one connection until it ends. A handler that throws before answering gives
+/// 500 with a JSON error body; one that throws later closes the connection.
 asio::awaitable<void> serveConnection(Socket socket, Handler handler, ServeLimits limits);
 
 /// `{"code":status,"message":message}` plus newline, application/json.
@@ -94,10 +116,10 @@ std::string fileSignature(std::string_view path, std::string_view operation, std
                           std::string_view token, std::optional<std::int64_t> expiry);
 /// Equal strings, in time that depends on the lengths only.
 bool equalSecrets(std::string_view a, std::string_view b);
-std::string sha256(std::string_view bytes);          ///< 32 raw bytes
-std::string base64(std::string_view bytes);          ///< standard alphabet, padded
+std::string sha256(std::string_view bytes);                   ///< 32 raw bytes
+std::string base64(std::string_view bytes);                   ///< standard alphabet, padded
 std::optional<std::string> fromBase64(std::string_view text); ///< padded or not
 std::string hex(std::string_view bytes);
-std::string randomBytes(std::size_t count);          ///< from the kernel; throws if it cannot
+std::string randomBytes(std::size_t count); ///< from the kernel; throws if it cannot
 
 } // namespace moru::engine
