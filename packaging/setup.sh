@@ -33,7 +33,7 @@ build=(g++ cmake ninja-build ccache pkg-config ca-certificates git
 run=(libsecret-1-0 qt6-qpa-plugins fonts-dejavu-core dbus uidmap fuse-overlayfs sudo procps
     xvfb xauth curl)
 test=(python3 python3-venv python3-pip python3-pyatspi at-spi2-core dbus-x11 gnome-keyring
-    xdotool x11-utils openbox strace vim-tiny less htop)
+    xdotool x11-utils openbox strace iproute2 vim-tiny less htop)
 
 want=("${build[@]}" "${run[@]}")
 [ "$mode" = --run ] || want+=("${test[@]}")
