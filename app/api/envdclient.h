@@ -135,11 +135,15 @@ public:
     Call writeFile(const QString &path, const QByteArray &bytes, QObject *context, Done<> done);
 
     /// Closes every open stream of this sandbox (terminals, watchers): done before a pause, because
-    /// their traffic would wake it. Each stream reports failed() with Canceled.
+    /// their traffic would wake it. Each stream reports failed() with Canceled, and so does each
+    /// running transfer. The next call looks the sandbox up again.
     void closeStreams();
-    [[nodiscard]] int openStreamCount() const;
+    [[nodiscard]] int openStreamCount() const; ///< without transfers
 
 private:
+    friend class ProcessStream;
+    friend class DirWatch;
+    friend class Transfer;
     struct Private;
     std::unique_ptr<Private> d;
 };

@@ -36,18 +36,21 @@ struct Error {
     friend bool operator==(const Error &, const Error &) = default;
 };
 
-template <typename T = void>
-using Result = tl::expected<T, Error>;
+template <typename T = void> using Result = tl::expected<T, Error>;
+
+/// tl::expected's own comparison does not compile for void, and Qt compares what signals carry.
+inline bool operator==(const Result<> &a, const Result<> &b)
+{
+    return a.has_value() == b.has_value() && (a.has_value() || a.error() == b.error());
+}
 
 /// The receiver of an asynchronous result. Called exactly once and never before the call that took
 /// it has returned; not called after Call::abort() or the death of the context object.
-template <typename T = void>
-using Done = std::function<void(const Result<T> &)>;
+template <typename T = void> using Done = std::function<void(const Result<T> &)>;
 
 inline tl::unexpected<Error> failure(Error::Kind kind, QString message, QString detail = {})
 {
-    return tl::unexpected<Error>(
-        Error{kind, 0, std::move(message), std::move(detail), -1});
+    return tl::unexpected<Error>(Error{kind, 0, std::move(message), std::move(detail), -1});
 }
 
 } // namespace moru
