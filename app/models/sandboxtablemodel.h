@@ -6,12 +6,14 @@
 #include <QAbstractTableModel>
 
 #include <memory>
+#include <optional>
 
 namespace moru {
 
-/// The table of one store's sandboxes, filtered and sorted by itself (no proxy: with a view attached
-/// QSortFilterProxyModel needs seconds at 100,000 rows). Holds an index vector over pre-folded search
-/// text; a change of filter or order is one layout change that keeps selection and current row by id.
+/// The table of one store's sandboxes, filtered and sorted by itself (no proxy: with a view
+/// attached QSortFilterProxyModel needs seconds at 100,000 rows). Holds an index vector over
+/// pre-folded search text; a change of filter or order is one layout change that keeps selection
+/// and current row by id.
 class SandboxTableModel : public QAbstractTableModel {
     Q_OBJECT
 public:
@@ -42,8 +44,8 @@ public:
     void setStore(SandboxStore *store);
     [[nodiscard]] SandboxStore *store() const;
 
-    /// Words that must all occur in id, template, alias, state, or metadata ("key=value"); case does
-    /// not matter. Applied at once.
+    /// Words that must all occur in id, template, alias, state, or metadata ("key=value"); case
+    /// does not matter. Applied at once.
     void setFilter(const QString &text);
     [[nodiscard]] QString filter() const;
     /// Restricts to one state; nullopt = all.
@@ -52,9 +54,19 @@ public:
 
     [[nodiscard]] const SandboxRow *rowAt(int row) const;
     [[nodiscard]] const SandboxRow *rowById(const QString &id) const;
-    [[nodiscard]] int rowOf(const QString &id) const; ///< visible row, -1 if unknown or filtered out
-    /// While held, volatile columns (CPU, memory) do not re-sort.
+    [[nodiscard]] int
+    rowOf(const QString &id) const; ///< visible row, -1 if unknown or filtered out
+    /// While held, volatile columns (CPU, memory) do not re-sort. Otherwise they do every 5 s.
     void setResortHeld(bool held);
+    /// Whether "Started" and "Ends in" are announced as changed every second; off while nobody
+    /// looks.
+    void setTicking(bool ticking);
+
+public slots:
+    void tick(); ///< announces the time-dependent cells as changed
+
+public:
+    [[nodiscard]] static DisplayState displayState(const SandboxRow &row);
 
     int rowCount(const QModelIndex &parent = {}) const override;
     int columnCount(const QModelIndex &parent = {}) const override;

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "app/connections/connection.h"
+#include "app/stores/boxed.h"
 
-#include <QHash>
+#include <QDateTime>
 #include <QObject>
-#include <QTimer>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -25,8 +26,8 @@ enum class PendingAction {
 struct SandboxRow {
     Sandbox sandbox;
     PendingAction pending = PendingAction::None;
-    std::optional<SandboxMetric> metric; ///< newest; empty = no data
-    quint64 contentHash = 0;             ///< of the list element's bytes, to skip unchanged ones
+    std::optional<OnTimeout> onTimeout; ///< what happens at endAt; empty = the server does not tell
+    Boxed<SandboxMetric> metric;        ///< newest; empty = no data
 };
 
 /// The truth about one connection's sandboxes: polls, compares by id, announces what changed, and
@@ -34,6 +35,8 @@ struct SandboxRow {
 /// pages are hashed and parsed on a worker thread.
 ///
 /// Signals follow the item-model discipline: rows change strictly between aboutTo… and its partner.
+/// Newcomers are always appended. The order of rows never changes, and a row stays at its address
+/// until it is removed.
 class SandboxStore : public QObject {
     Q_OBJECT
 public:
@@ -46,20 +49,33 @@ public:
     };
     Q_ENUM(Phase)
 
+    /// How often the store asks. Tests are in more of a hurry than people.
+    struct Pace {
+        std::chrono::milliseconds loopback{2'000}; ///< between sweeps, server on this machine
+        std::chrono::milliseconds remote{5'000};   ///< between sweeps elsewhere
+        std::chrono::milliseconds hidden{30'000};  ///< between sweeps while nobody looks
+        std::chrono::milliseconds longest{60'000}; ///< limit of backing off
+        std::chrono::milliseconds metrics{5'000};  ///< between requests for visible rows' metrics
+        std::chrono::milliseconds settle{2'000}; ///< between looks at an action of unknown outcome
+        std::chrono::milliseconds verified{10'000}; ///< how long "it does exist" is believed
+    };
+
     explicit SandboxStore(Connection &connection, QObject *parent = nullptr);
     ~SandboxStore() override;
 
     [[nodiscard]] Connection &connection() const;
-    /// Begins polling: every 2 s on loopback, 5 s elsewhere, backing off to 60 s with jitter while it
-    /// fails; slower when setHidden(true).
+    void setPace(const Pace &pace);
+    /// Begins polling: every 2 s on loopback, 5 s elsewhere, backing off to 60 s with jitter while
+    /// it fails (or as long as the server's Retry-After says); slower when setHidden(true).
     void start();
+    /// Ends polling and goes Idle; the rows stay. Actions under way still come to their end.
     void stop();
     void setHidden(bool hidden);
-    void refresh(); ///< now, also when backing off
+    void refresh(); ///< now, also when backing off; nothing while stopped
 
     [[nodiscard]] Phase phase() const;
-    [[nodiscard]] const Error &lastError() const;        ///< meaningful while Stale or Failed
-    [[nodiscard]] QDateTime lastUpdated() const;         ///< UTC of the last good sweep; invalid = never
+    [[nodiscard]] const Error &lastError() const; ///< meaningful while Stale or Failed
+    [[nodiscard]] QDateTime lastUpdated() const;  ///< UTC of the last good sweep; invalid = never
     [[nodiscard]] int count() const;
     [[nodiscard]] const SandboxRow &at(int index) const; ///< 0 <= index < count()
     [[nodiscard]] int indexOf(const QString &id) const;  ///< -1 if unknown
@@ -69,18 +85,22 @@ public:
     void setVisibleIds(const QStringList &ids);
 
     enum class Outcome { Done, AlreadyGone, AlreadyInState };
-    /// Each action marks the row pending at once and ends with one result; 404 on kill is AlreadyGone.
+    /// Each action marks the row pending at once and ends with one result; 404 on kill is
+    /// AlreadyGone. The result is not delivered to a dead `context`, but the action is carried out
+    /// all the same. Ids need not be in the list.
     void create(const NewSandbox &spec, QObject *context, Done<SandboxDetail> done);
     void kill(const QString &id, QObject *context, Done<Outcome> done);
-    /// Closes the sandbox's streams first. A client time-out is answered by reading the state again.
+    /// Closes the sandbox's streams first. A client time-out is answered by reading the state
+    /// again.
     void pause(const QString &id, QObject *context, Done<Outcome> done);
     void resume(const QString &id, int timeoutSeconds, QObject *context, Done<Outcome> done);
-    /// Sets the end to max(current end, now + seconds).
+    /// Sets the end to max(current end, now + seconds). Conflict if it is paused: it has no end
+    /// then.
     void extend(const QString &id, int seconds, QObject *context, Done<> done);
 
 signals:
-    void phaseChanged();
-    void swept(); ///< a poll ended, well or not
+    void phaseChanged(); ///< the phase, or the error behind it
+    void swept();        ///< a poll ended, well or not
     void rowsAboutToBeInserted(int first, int last);
     void rowsInserted(int first, int last);
     void rowsAboutToBeRemoved(int first, int last);
@@ -91,6 +111,7 @@ signals:
     void sandboxEnded(const QString &id, bool endedByUs);
 
 private:
+    friend struct SandboxStoreAccess; // benchmarks feed it without a network
     struct Private;
     std::unique_ptr<Private> d;
 };
