@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/http/upstream.h"
 
+#include "app/engine/http/fd.h"
 #include "app/engine/http/text.h"
 
 #include <boost/asio/as_tuple.hpp>
@@ -42,24 +43,6 @@ constexpr std::size_t LargestPiece = 256 * 1024;
 constexpr int InterimLimit = 8; ///< 1xx answers we put up with
 
 using ResponseParser = http::response_parser<http::buffer_body>;
-
-class FileDescriptor {
-public:
-    explicit FileDescriptor(int fd)
-        : m_fd(fd)
-    {}
-    ~FileDescriptor()
-    {
-        if (m_fd >= 0)
-            ::close(m_fd);
-    }
-    FileDescriptor(const FileDescriptor &) = delete;
-    FileDescriptor &operator=(const FileDescriptor &) = delete;
-    [[nodiscard]] int get() const { return m_fd; }
-
-private:
-    int m_fd;
-};
 
 asio::awaitable<error_code> connectTo(Socket &socket, std::filesystem::path path)
 {
