@@ -14,7 +14,8 @@ namespace moru {
 class FilesPane : public QWidget {
     Q_OBJECT
 public:
-    FilesPane(Connection &connection, const QString &sandboxId, Prompt &prompt, QWidget *parent = nullptr);
+    FilesPane(Connection &connection, const QString &sandboxId, Prompt &prompt,
+              QWidget *parent = nullptr);
     ~FilesPane() override;
 
     void start(); ///< loads the home folder
