@@ -136,11 +136,17 @@ qint64 CommandOutput::read(qint64 from, qint64 maxChars,
     if (chunk != m_chunks.begin())
         --chunk;
     const qint64 limit = from + maxChars;
-    for (; chunk != m_chunks.end() && from < limit && from < m_end; ++chunk) {
+    while (chunk != m_chunks.end() && from < limit) {
         const QStringView rest = QStringView(chunk->text).sliced(from - chunk->begin);
-        if (!rest.isEmpty())
-            piece(chunk->channel, rest);
-        from = chunk->begin + chunk->text.size();
+        qint64 take = qMin<qint64>(rest.size(), limit - from);
+        if (take < rest.size() && take > 1 && rest.at(take - 1).isHighSurrogate())
+            --take;
+        if (take > 0)
+            piece(chunk->channel, rest.first(take));
+        from += take;
+        if (take < rest.size())
+            break;
+        ++chunk;
     }
     return from;
 }

@@ -43,8 +43,8 @@ public:
     [[nodiscard]] qint64 begin() const { return m_begin; } ///< > 0: earlier output was dropped
     [[nodiscard]] qint64 end() const { return m_end; }
     [[nodiscard]] bool isTruncated() const { return m_begin > 0; }
-    /// Hands out what lies at `from` (at least begin()) and behind, piece by piece, about
-    /// `maxChars` characters in whole pieces. Returns the position to go on from.
+    /// Hands out what lies at `from` (at least begin()) and behind, at most `maxChars` (> 1)
+    /// characters, in pieces of one channel each. Returns the position to go on from.
     qint64 read(qint64 from, qint64 maxChars,
                 const std::function<void(Channel, QStringView)> &piece) const;
 
