@@ -27,6 +27,7 @@ const Definition &definition(Setting setting)
         {Setting::SandboxColumns, "window/sandboxColumns", QByteArray()},
         {Setting::MainSplitter, "window/mainSplitter", QByteArray()},
         {Setting::ColorScheme, "appearance/colorScheme", QStringLiteral("system")},
+        {Setting::DesktopIsDark, "appearance/desktopIsDark", false},
         {Setting::CurrentConnection, "connections/current", QStringLiteral("local")},
         {Setting::Connections, "connections/list", QByteArrayLiteral("[]")},
         {Setting::LastTemplate, "newSandbox/template", QStringLiteral("base")},

@@ -20,6 +20,7 @@ enum class Setting {
     SandboxColumns,    ///< QByteArray: header state of the sandbox table
     MainSplitter,      ///< QByteArray
     ColorScheme,       ///< QString: "system", "light", "dark"
+    DesktopIsDark,     ///< bool: what the desktop wanted last; assumed until it answers
     CurrentConnection, ///< QString: id of the connection shown last
     Connections,       ///< QByteArray: JSON array, see ConnectionManager
     LastTemplate,      ///< QString: preselected in New sandbox

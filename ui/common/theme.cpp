@@ -133,16 +133,15 @@ QPalette paletteOf(const Colors &c, bool isDarkScheme)
     return p;
 }
 
-/// What the desktop asks for. Looked up without ever making the first paint wait: the answer of the
-/// last run is used until the portal has spoken.
+/// What the desktop asks for. Looked up without ever making the first paint wait: what is assumed
+/// stays until the portal has spoken.
 class DesktopScheme : public QObject {
     Q_OBJECT
 public:
-    explicit DesktopScheme(bool platformIsDark)
+    DesktopScheme(bool platformIsDark, bool assumeDark)
+        : m_dark(platformIsDark || assumeDark)
+        , m_platformIsDark(platformIsDark)
     {
-        const QSettings settings;
-        m_dark = settings.value(key(), platformIsDark).toBool();
-        m_platformIsDark = platformIsDark;
 #ifdef Q_OS_WIN
         const QSettings personalize(
             QStringLiteral("HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\"
@@ -202,11 +201,6 @@ private slots:
 #endif
 
 private:
-    static QString key()
-    {
-        return QStringLiteral("look/desktopIsDark");
-    }
-
 #if QT_CONFIG(dbus)
     void apply(QVariant value)
     {
@@ -215,7 +209,6 @@ private:
             value = value.value<QDBusVariant>().variant();
         const uint wanted = value.toUInt(); // 0 no preference, 1 dark, 2 light
         const bool isDarkNow = wanted == 1 || (wanted == 0 && m_platformIsDark);
-        QSettings().setValue(key(), isDarkNow);
         if (isDarkNow == m_dark)
             return;
         m_dark = isDarkNow;
@@ -348,14 +341,14 @@ QIcon makeIcon(const QString &name, std::optional<Token> token)
 
 } // namespace
 
-void install(QApplication &app)
+void install(QApplication &app, bool assumeDark)
 {
     State &s = state();
     initIconData();
     s.app = &app;
     const QPalette platform = app.palette();
     const bool platformIsDark = platform.color(QPalette::Window).lightness() < 128;
-    s.desktop = std::make_unique<DesktopScheme>(platformIsDark);
+    s.desktop = std::make_unique<DesktopScheme>(platformIsDark, assumeDark);
 
     // The native Windows styles cannot be dark, and the plain one is a relic: both give way.
     const QString style = app.style() ? app.style()->name() : QString();
@@ -422,6 +415,8 @@ QColor color(Token token)
         return c.hairline;
     case Token::Hover:
         return c.hover;
+    case Token::OnAccent:
+        return c.highlightText;
     }
     Q_UNREACHABLE();
 }

@@ -21,12 +21,14 @@ enum class Token {
     Accent,
     Secondary,
     Hairline,
-    Hover
+    Hover,
+    OnAccent, ///< letters on the accent's fill
 };
 enum class Scheme { System, Light, Dark };
 
-/// Sets style, palette and fonts of the application; follows the desktop while System.
-void install(QApplication &app);
+/// Sets style and palette of the application; follows the desktop while System. `assumeDark` is
+/// what the desktop wanted last time: its answer comes later than the first paint.
+void install(QApplication &app, bool assumeDark = false);
 void setScheme(Scheme scheme);
 [[nodiscard]] Scheme scheme();
 [[nodiscard]] bool isDark();

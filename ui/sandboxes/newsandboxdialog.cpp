@@ -203,14 +203,14 @@ void NewSandboxDialog::create()
     m_settings.set(Setting::PauseOnTimeout, spec.onTimeout == OnTimeout::Pause);
     m_banner->clear();
     setBusy(true);
-    m_store.create(spec, this, [this, spec](const Result<SandboxDetail> &result) {
+    m_store.create(spec, this, [this](const Result<SandboxDetail> &result) {
         setBusy(false);
         if (!result) {
             m_banner->showError(result.error(), tr("The sandbox was not created."));
             m_create->setFocus();
             return;
         }
-        emit created(*result, spec.onTimeout);
+        emit created(*result);
         accept();
     });
 }

@@ -27,7 +27,7 @@ public:
     void reject() override;
 
 signals:
-    void created(const moru::SandboxDetail &detail, moru::OnTimeout onTimeout);
+    void created(const moru::SandboxDetail &detail);
 
 private:
     void create();

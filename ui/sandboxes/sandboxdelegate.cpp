@@ -55,22 +55,16 @@ SandboxDelegate::SandboxDelegate(QObject *parent)
     , m_fixed(QFontDatabase::systemFont(QFontDatabase::FixedFont))
 {}
 
-std::optional<OnTimeout> SandboxDelegate::onTimeout(const QString &id) const
-{
-    const auto found = m_onTimeout.constFind(id);
-    return found == m_onTimeout.cend() ? std::nullopt : std::optional(*found);
-}
-
-QString SandboxDelegate::endsIn(const SandboxRow &row, const QDateTime &now) const
+QString SandboxDelegate::endsIn(const SandboxRow &row, const QDateTime &now)
 {
     if (row.sandbox.state == SandboxState::Paused || !row.sandbox.endAt.isValid())
         return QString(QChar(0x2013));
     const qint64 left = now.secsTo(row.sandbox.endAt);
     QString text = left <= 0 ? tr("now") : format::duration(left);
     if (left < warnBelow) {
-        if (const auto action = onTimeout(row.sandbox.id))
-            text = *action == OnTimeout::Kill ? tr("%1, then kill").arg(text)
-                                              : tr("%1, then pause").arg(text);
+        if (row.onTimeout)
+            text = *row.onTimeout == OnTimeout::Kill ? tr("%1, then kill").arg(text)
+                                                     : tr("%1, then pause").arg(text);
     }
     return text;
 }
@@ -130,7 +124,7 @@ void SandboxDelegate::paint(QPainter *painter, const QStyleOptionViewItem &optio
         drawText(cell, cell.rect,
                  model->store() ? format::relative(sandbox.startedAt, model->store()->serverNow())
                                 : QString(),
-                 cell.text, cell.font, Qt::AlignRight, Qt::ElideRight);
+                 cell.text, cell.font, Qt::AlignLeft, Qt::ElideRight);
         break;
     case SandboxTableModel::EndsInColumn: {
         if (!model->store())
@@ -144,7 +138,7 @@ void SandboxDelegate::paint(QPainter *painter, const QStyleOptionViewItem &optio
             else if (left < warnBelow)
                 color = cell.token(theme::Token::Warning);
         }
-        drawText(cell, cell.rect, endsIn(*row, now), color, cell.font, Qt::AlignRight,
+        drawText(cell, cell.rect, endsIn(*row, now), color, cell.font, Qt::AlignLeft,
                  Qt::ElideRight);
         break;
     }

@@ -26,11 +26,8 @@ public:
     void setStale(bool stale) { m_stale = stale; }
     /// The words to underline, lower case.
     void setMatches(const QStringList &words) { m_words = words; }
-    /// What the server does to `id` when its time is over, where this app knows it.
-    void setOnTimeout(const QString &id, OnTimeout action) { m_onTimeout.insert(id, action); }
-    [[nodiscard]] std::optional<OnTimeout> onTimeout(const QString &id) const;
-    /// "24 min", "3 min – kill"; a dash for what does not end.
-    [[nodiscard]] QString endsIn(const SandboxRow &row, const QDateTime &now) const;
+    /// "24 min", "3 min, then kill"; a dash for what does not end.
+    [[nodiscard]] static QString endsIn(const SandboxRow &row, const QDateTime &now);
 
     void paint(QPainter *painter, const QStyleOptionViewItem &option,
                const QModelIndex &index) const override;
@@ -51,7 +48,6 @@ private:
     int m_hoverRow = -1;
     bool m_stale = false;
     QStringList m_words;
-    QHash<QString, OnTimeout> m_onTimeout;
     QFont m_fixed;
     mutable QCache<QString, QStaticText> m_texts{4096};
     mutable QHash<quint64, QPixmap> m_icons;

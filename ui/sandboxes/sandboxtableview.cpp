@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/sandboxes/sandboxtableview.h"
 
-#include "ui/common/format.h"
 #include "ui/common/theme.h"
-#include "ui/sandboxes/presentation.h"
 #include "ui/sandboxes/sandboxdelegate.h"
 
-#include <QApplication>
 #include <QContextMenuEvent>
 #include <QHeaderView>
-#include <QHelpEvent>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QKeyEvent>
 #include <QMenu>
 #include <QScrollBar>
-#include <QToolTip>
 
 #include <algorithm>
 #include <array>
@@ -83,8 +78,6 @@ SandboxTableView::SandboxTableView(QWidget *parent)
     connect(header, &QHeaderView::sectionMoved, this, &SandboxTableView::columnsChanged);
     connect(header, &QHeaderView::sortIndicatorChanged, this, &SandboxTableView::columnsChanged);
 
-    m_tick.setInterval(1000);
-    connect(&m_tick, &QTimer::timeout, this, &SandboxTableView::tick);
     m_visibleDebounce.setSingleShot(true);
     m_visibleDebounce.setInterval(150);
     connect(&m_visibleDebounce, &QTimer::timeout, this, &SandboxTableView::announceVisible);
@@ -106,6 +99,7 @@ void SandboxTableView::setSandboxModel(SandboxTableModel *model)
     Q_ASSERT(model && !m_model);
     m_model = model;
     setModel(model);
+    model->setTicking(isVisible());
     // Only now are there sections to speak of.
     resetColumns();
     setSortingEnabled(true);
@@ -172,16 +166,6 @@ void SandboxTableView::setStale(bool stale)
 {
     m_delegate->setStale(stale);
     viewport()->update();
-}
-
-void SandboxTableView::setOnTimeout(const QString &id, OnTimeout action)
-{
-    m_delegate->setOnTimeout(id, action);
-}
-
-std::optional<OnTimeout> SandboxTableView::onTimeout(const QString &id) const
-{
-    return m_delegate->onTimeout(id);
 }
 
 void SandboxTableView::setContextActions(const QList<QAction *> &actions)
@@ -319,36 +303,22 @@ void SandboxTableView::changeEvent(QEvent *event)
 void SandboxTableView::showEvent(QShowEvent *event)
 {
     QTableView::showEvent(event);
-    m_tick.start();
+    if (m_model)
+        m_model->setTicking(true);
     m_visibleDebounce.start();
 }
 
 void SandboxTableView::hideEvent(QHideEvent *event)
 {
     QTableView::hideEvent(event);
-    m_tick.stop();
+    if (m_model)
+        m_model->setTicking(false);
 }
 
 void SandboxTableView::resizeEvent(QResizeEvent *event)
 {
     QTableView::resizeEvent(event);
     m_visibleDebounce.start();
-}
-
-bool SandboxTableView::viewportEvent(QEvent *event)
-{
-    if (event->type() == QEvent::ToolTip) {
-        const auto *help = static_cast<QHelpEvent *>(event);
-        const QString text = toolTipFor(indexAt(help->pos()));
-        if (text.isEmpty())
-            QToolTip::hideText();
-        else
-            QToolTip::showText(
-                help->globalPos(),
-                text.toHtmlEscaped().replace(QLatin1Char('\n'), QLatin1String("<br>")), viewport());
-        return true;
-    }
-    return QTableView::viewportEvent(event);
 }
 
 void SandboxTableView::setHoverRow(int row)
@@ -395,17 +365,6 @@ void SandboxTableView::showHeaderMenu(const QPoint &where)
     menu->popup(header->mapToGlobal(where));
 }
 
-void SandboxTableView::tick()
-{
-    // Only the two columns that count; the rest changes with the data.
-    for (const int column : {static_cast<int>(SandboxTableModel::StartedColumn),
-                             static_cast<int>(SandboxTableModel::EndsInColumn)}) {
-        if (!isColumnHidden(column))
-            viewport()->update(QRect(columnViewportPosition(column), 0, columnWidth(column),
-                                     viewport()->height()));
-    }
-}
-
 void SandboxTableView::announceVisible()
 {
     QStringList ids;
@@ -423,56 +382,6 @@ void SandboxTableView::announceVisible()
         return;
     m_visible = ids;
     emit visibleIdsChanged(m_visible);
-}
-
-QString SandboxTableView::toolTipFor(const QModelIndex &index) const
-{
-    const SandboxRow *row = index.isValid() && m_model ? m_model->rowAt(index.row()) : nullptr;
-    if (!row)
-        return {};
-    const Sandbox &sandbox = row->sandbox;
-    switch (static_cast<SandboxTableModel::Column>(index.column())) {
-    case SandboxTableModel::StateColumn:
-        return presentation::stateWord(presentation::displayState(*row));
-    case SandboxTableModel::NameColumn:
-        return sandbox.id;
-    case SandboxTableModel::TemplateColumn:
-        return sandbox.alias.isEmpty()
-                   ? sandbox.templateId
-                   : QStringLiteral("%1 (%2)").arg(sandbox.alias, sandbox.templateId);
-    case SandboxTableModel::StartedColumn:
-        return tr("Started %1").arg(format::absolute(sandbox.startedAt));
-    case SandboxTableModel::EndsInColumn:
-        if (sandbox.state == SandboxState::Paused)
-            return tr("Paused since %1; it does not end by itself while it is paused.")
-                .arg(format::absolute(sandbox.endAt));
-        return tr("Ends %1").arg(format::absolute(sandbox.endAt));
-    case SandboxTableModel::CpuColumn:
-        if (!row->metric)
-            return tr("The server has sent no figures for this sandbox.");
-        return tr("%1 of %2")
-            .arg(format::percent(row->metric->cpuUsedPercent),
-                 presentation::cores(row->metric->cpuCount));
-    case SandboxTableModel::MemoryColumn:
-        if (!row->metric || row->metric->memTotal <= 0)
-            return tr("The server has sent no figures for this sandbox.");
-        return tr("%1 of %2")
-            .arg(format::bytes(row->metric->memUsed), format::bytes(row->metric->memTotal));
-    case SandboxTableModel::MetadataColumn: {
-        QStringList lines;
-        for (auto it = sandbox.metadata.cbegin(); it != sandbox.metadata.cend(); ++it) {
-            lines << it.key() + QLatin1String(" = ") + it.value().left(200);
-            if (lines.size() == 20) {
-                lines << QString(QChar(0x2026));
-                break;
-            }
-        }
-        return lines.join(QLatin1Char('\n'));
-    }
-    case SandboxTableModel::ColumnCount:
-        break;
-    }
-    return {};
 }
 
 } // namespace moru

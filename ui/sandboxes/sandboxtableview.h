@@ -32,8 +32,6 @@ public:
     /// Words to underline where they occur.
     void setMatches(const QStringList &words);
     void setStale(bool stale);
-    void setOnTimeout(const QString &id, OnTimeout action);
-    [[nodiscard]] std::optional<OnTimeout> onTimeout(const QString &id) const;
     /// Shown by right click, Menu key and Shift+F10.
     void setContextActions(const QList<QAction *> &actions);
 
@@ -59,19 +57,15 @@ protected:
     void showEvent(QShowEvent *event) override;
     void hideEvent(QHideEvent *event) override;
     void resizeEvent(QResizeEvent *event) override;
-    bool viewportEvent(QEvent *event) override;
 
 private:
     void setHoverRow(int row);
     void showHeaderMenu(const QPoint &where);
-    void tick();
     void announceVisible();
-    [[nodiscard]] QString toolTipFor(const QModelIndex &index) const;
 
     SandboxTableModel *m_model = nullptr;
     SandboxDelegate *m_delegate = nullptr;
     QList<QAction *> m_contextActions;
-    QTimer m_tick;            ///< times in the table count by themselves
     QTimer m_visibleDebounce; ///< scrolling asks for metrics when it rests
     QStringList m_visible;
 };

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/mainwindow/helpdialogs.h"
+
+#include <QAction>
+#include <QApplication>
+#include <QDialog>
+#include <QDialogButtonBox>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QLabel>
+#include <QPushButton>
+#include <QTreeWidget>
+#include <QVBoxLayout>
+
+namespace moru {
+namespace {
+
+struct Words {
+    Q_DECLARE_TR_FUNCTIONS(moru::Help)
+};
+
+QDialog *newDialog(QWidget *parent, const QString &name, const QString &title)
+{
+    auto *dialog = new QDialog(parent);
+    dialog->setObjectName(name);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setWindowTitle(title);
+    auto *layout = new QVBoxLayout(dialog);
+    layout->setContentsMargins(16, 16, 16, 16);
+    layout->setSpacing(12);
+    return dialog;
+}
+
+void addClose(QDialog &dialog)
+{
+    auto *buttons = new QDialogButtonBox(QDialogButtonBox::Close, &dialog);
+    QPushButton *close = buttons->button(QDialogButtonBox::Close);
+    close->setText(Words::tr("&Close"));
+    close->setObjectName(QStringLiteral("closeButton"));
+    close->setAccessibleName(Words::tr("Close"));
+    close->setDefault(true);
+    QObject::connect(buttons, &QDialogButtonBox::rejected, &dialog, &QDialog::reject);
+    dialog.layout()->addWidget(buttons);
+}
+
+QString keysOf(const QAction &action)
+{
+    QStringList keys;
+    const auto sequences = action.shortcuts();
+    for (const QKeySequence &sequence : sequences)
+        keys << sequence.toString(QKeySequence::NativeText);
+    return keys.join(Words::tr(" or "));
+}
+
+QString plain(QString text)
+{
+    text.remove(QLatin1Char('&'));
+    if (text.endsWith(QChar(0x2026)))
+        text.chop(1);
+    return text;
+}
+
+} // namespace
+
+void showShortcuts(QWidget *parent, const QList<QAction *> &actions)
+{
+    QDialog *dialog = newDialog(parent, QStringLiteral("shortcutsDialog"), Words::tr("Shortcuts"));
+    auto *tree = new QTreeWidget(dialog);
+    tree->setObjectName(QStringLiteral("shortcutsTree"));
+    tree->setAccessibleName(Words::tr("Shortcuts"));
+    tree->setHeaderLabels({Words::tr("What"), Words::tr("Keys")});
+    tree->setRootIsDecorated(false);
+    tree->setItemsExpandable(false);
+    tree->setAllColumnsShowFocus(true);
+    tree->header()->setSectionResizeMode(0, QHeaderView::Stretch);
+    tree->header()->setSectionResizeMode(1, QHeaderView::ResizeToContents);
+    tree->header()->setStretchLastSection(false);
+
+    QTreeWidgetItem *section = nullptr;
+    const auto begin = [&](const QString &title) {
+        if (section && section->text(0) == title)
+            return;
+        section = new QTreeWidgetItem(tree, {title});
+        section->setFirstColumnSpanned(true);
+        QFont bold = tree->font();
+        bold.setWeight(QFont::DemiBold);
+        section->setFont(0, bold);
+    };
+    const auto add = [&](const QString &what, const QString &keys) {
+        new QTreeWidgetItem(section, {what, keys});
+    };
+    for (const QAction *action : actions) {
+        if (action->shortcuts().isEmpty())
+            continue;
+        begin(action->property("section").toString());
+        add(plain(action->text()), keysOf(*action));
+    }
+    begin(Words::tr("In the table"));
+    add(Words::tr("Open the terminal of the sandbox"), Words::tr("Enter"));
+    add(Words::tr("Select several"), Words::tr("Shift or Ctrl with arrows and clicks, Ctrl+A"));
+    add(Words::tr("Filter"), QStringLiteral("/"));
+    add(Words::tr("Actions for the sandbox"), Words::tr("Menu key or Shift+F10"));
+    add(Words::tr("Give up the selection"), Words::tr("Esc"));
+    begin(Words::tr("In a terminal"));
+    add(Words::tr("Copy"), QStringLiteral("Ctrl+Shift+C"));
+    add(Words::tr("Paste"), QStringLiteral("Ctrl+Shift+V"));
+    add(Words::tr("Everything else with Ctrl goes to the shell"), QString());
+    tree->expandAll();
+    dialog->layout()->addWidget(tree);
+    addClose(*dialog);
+    dialog->resize(560, 600);
+    dialog->open();
+}
+
+void showAbout(QWidget *parent)
+{
+    QDialog *dialog =
+        newDialog(parent, QStringLiteral("aboutDialog"), Words::tr("About Moru Desktop"));
+    auto *top = new QHBoxLayout;
+    top->setSpacing(16);
+    auto *icon = new QLabel(dialog);
+    icon->setPixmap(QApplication::windowIcon().pixmap(QSize(64, 64), dialog->devicePixelRatioF()));
+    top->addWidget(icon, 0, Qt::AlignTop);
+    auto *text = new QVBoxLayout;
+    text->setSpacing(8);
+    top->addLayout(text, 1);
+    static_cast<QVBoxLayout *>(dialog->layout())->addLayout(top);
+
+    auto *name = new QLabel(
+        Words::tr("Moru Desktop %1").arg(QCoreApplication::applicationVersion()), dialog);
+    name->setObjectName(QStringLiteral("aboutVersion"));
+    QFont large = name->font();
+    large.setPointSizeF(large.pointSizeF() * 1.4);
+    large.setWeight(QFont::DemiBold);
+    name->setFont(large);
+    text->addWidget(name);
+    for (const QString &line :
+         {Words::tr("Sandboxes on this machine and in Moru's and compatible clouds: their shells, "
+                    "files, commands, and their end."),
+          Words::tr("Free software under the GNU General Public License, version 3 or later. It "
+                    "comes without any warranty."),
+          Words::tr("Built with Qt %1, running with Qt %2. It also uses libvterm, QScintilla, "
+                    "QtKeychain, Protocol Buffers and simdjson.")
+              .arg(QLatin1String(QT_VERSION_STR), QLatin1String(qVersion()))}) {
+        auto *label = new QLabel(line, dialog);
+        label->setTextFormat(Qt::PlainText);
+        label->setWordWrap(true);
+        label->setTextInteractionFlags(Qt::TextSelectableByMouse);
+        text->addWidget(label);
+    }
+    text->addStretch();
+    addClose(*dialog);
+    dialog->setMinimumWidth(480);
+    dialog->open();
+}
+
+} // namespace moru
