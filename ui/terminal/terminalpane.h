@@ -17,14 +17,15 @@ public:
     TerminalPane(EnvdClient &envd, const QString &sandboxName, QWidget *parent = nullptr);
     ~TerminalPane() override;
 
-    void start();              ///< opens the shell (bash -i -l, TERM=xterm-256color)
-    void restart();            ///< after the end: draws a line and starts a new shell, scrollback kept
+    void start();   ///< opens the shell (bash -i -l, TERM=xterm-256color)
+    void restart(); ///< after the end: draws a line and starts a new shell, scrollback kept
     [[nodiscard]] bool isLive() const;
     [[nodiscard]] quint32 pid() const;
     /// Why the pane is not live is told in the terminal itself ("Paused: ...").
     void closeBecause(const QString &reason);
     [[nodiscard]] QString title() const; ///< "name: program - folder"
-    /// The screen's and the scrollback's text, rows joined by newlines (tests, accessibility, copy all).
+    /// The screen's and the scrollback's text, rows joined by newlines (tests, accessibility, copy
+    /// all).
     [[nodiscard]] QString text() const;
 
 signals:
