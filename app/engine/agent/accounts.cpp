@@ -117,7 +117,8 @@ const Account *Accounts::ownerOfHome(std::string_view path) const
 {
     for (const Account &account : m_accounts) {
         const std::string &home = account.home;
-        if (account.uid < 1000 || account.uid == 65534 || home.size() < 2 || !path.starts_with(home))
+        if (account.uid < 1000 || account.uid == 65534 || home.size() < 2
+            || !path.starts_with(home))
             continue;
         if (path.size() == home.size() || path[home.size()] == '/')
             return &account;

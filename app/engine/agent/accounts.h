@@ -19,8 +19,8 @@ struct Account {
     std::vector<gid_t> groups; ///< supplementary, without `gid`
 };
 
-/// A snapshot of /etc/passwd and /etc/group below a root folder. Read by hand: the C library's lookups
-/// load name service modules, which do not fit an alien root file system.
+/// A snapshot of /etc/passwd and /etc/group below a root folder. Read by hand: the C library's
+/// lookups load name service modules, which do not fit an alien root file system.
 class Accounts {
 public:
     explicit Accounts(const std::string &rootPrefix = {});

@@ -38,7 +38,7 @@ int serveAgent(int listenFd, const AgentConfig &config)
     // One event loop and a few helpers: more arenas would only cost memory.
     ::mallopt(M_ARENA_MAX, 2);
     ::umask(022);
-    struct sigaction ignore{};
+    struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, nullptr);
     // Orphans come to PID 1 anyway; an agent that is not PID 1 wants to reap them as well.

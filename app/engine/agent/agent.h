@@ -8,9 +8,9 @@ namespace moru::engine {
 
 /// How a process becomes "user" (uid 1000) inside the sandbox.
 enum class UserSwitch {
-    Real,       ///< uids are mapped: plain setuid
-    SingleUid,  ///< only uid 0 is mapped: a nested user namespace shows uid 1000 (cosmetic)
-    None,       ///< tests outside a sandbox: stay who we are
+    Real,      ///< uids are mapped: plain setuid
+    SingleUid, ///< only uid 0 is mapped: a nested user namespace shows uid 1000 (cosmetic)
+    None,      ///< tests outside a sandbox: stay who we are
 };
 
 /// What the agent of one sandbox must know. Travels over an inherited descriptor, never by argv or

@@ -15,9 +15,12 @@ namespace {
 const char *nameOf(UserSwitch value)
 {
     switch (value) {
-    case UserSwitch::Real: return "real";
-    case UserSwitch::SingleUid: return "single-uid";
-    case UserSwitch::None: return "none";
+    case UserSwitch::Real:
+        return "real";
+    case UserSwitch::SingleUid:
+        return "single-uid";
+    case UserSwitch::None:
+        return "none";
     }
     return "real";
 }

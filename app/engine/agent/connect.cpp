@@ -40,13 +40,14 @@ constexpr std::array<CodeInfo, 17> Codes{{
 }};
 
 /// A JSON type with a charset other than UTF-8 is refused, as the protocol has no other.
-std::optional<Codec> codecOf(std::string_view contentType, std::string_view json, std::string_view proto)
+std::optional<Codec> codecOf(std::string_view contentType, std::string_view json,
+                             std::string_view proto)
 {
     const auto semicolon = contentType.find(';');
     const std::string_view type = trimmed(contentType.substr(0, semicolon));
     const std::string parameters = semicolon == std::string_view::npos
-        ? std::string()
-        : toLower(trimmed(contentType.substr(semicolon + 1)));
+                                       ? std::string()
+                                       : toLower(trimmed(contentType.substr(semicolon + 1)));
     if (equalsNoCase(type, proto))
         return Codec::Proto;
     if (!equalsNoCase(type, json))
@@ -95,8 +96,8 @@ int httpStatusOf(RpcCode code)
 
 std::string toJson(const RpcError &error)
 {
-    return "{\"code\":\"" + std::string(nameOf(error.code)) + "\",\"message\":" + jsonString(error.what())
-        + '}';
+    return "{\"code\":\"" + std::string(nameOf(error.code))
+           + "\",\"message\":" + jsonString(error.what()) + '}';
 }
 
 std::optional<Codec> unaryCodec(std::string_view contentType)
@@ -181,13 +182,14 @@ void refuseCompression(const RequestHead &head, std::string_view headerName)
 {
     const std::string_view coding = trimmed(head.header(headerName));
     if (!coding.empty() && !equalsNoCase(coding, "identity"))
-        throw RpcError(RpcCode::Unimplemented, "unknown compression \"" + std::string(coding) + '"');
+        throw RpcError(RpcCode::Unimplemented,
+                       "unknown compression \"" + std::string(coding) + '"');
 }
 
 asio::awaitable<void> ServerStream::begin()
 {
-    Headers headers{{"Content-Type",
-                     m_codec == Codec::Json ? "application/connect+json" : "application/connect+proto"}};
+    Headers headers{{"Content-Type", m_codec == Codec::Json ? "application/connect+json"
+                                                            : "application/connect+proto"}};
     co_await m_exchange.begin(200, std::move(headers), std::nullopt);
 }
 

@@ -36,9 +36,9 @@ enum class RpcCode {
 
 struct RpcError : std::runtime_error {
     RpcError(RpcCode errorCode, const std::string &message)
-        : std::runtime_error(message), code(errorCode)
-    {
-    }
+        : std::runtime_error(message)
+        , code(errorCode)
+    {}
     RpcCode code;
 };
 
@@ -53,7 +53,8 @@ enum class Codec { Json, Proto };
 [[nodiscard]] std::optional<Codec> unaryCodec(std::string_view contentType);
 [[nodiscard]] std::optional<Codec> streamCodec(std::string_view contentType);
 
-/// Throws RpcError invalid_argument. An empty JSON text counts as {}; unknown JSON members are ignored.
+/// Throws RpcError invalid_argument. An empty JSON text counts as {}; unknown JSON members are
+/// ignored.
 void decode(Codec codec, std::string_view bytes, google::protobuf::Message &message);
 [[nodiscard]] std::string encode(Codec codec, const google::protobuf::Message &message);
 /// The one message in the body of a server-streaming request.
@@ -75,7 +76,10 @@ void refuseCompression(const RequestHead &head, std::string_view headerName);
 /// The answering side of a stream: HTTP 200, frames, one end frame.
 class ServerStream {
 public:
-    ServerStream(Exchange &exchange, Codec codec) : m_exchange(exchange), m_codec(codec) {}
+    ServerStream(Exchange &exchange, Codec codec)
+        : m_exchange(exchange)
+        , m_codec(codec)
+    {}
     [[nodiscard]] Codec codec() const { return m_codec; }
 
     asio::awaitable<void> begin();

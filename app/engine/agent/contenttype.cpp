@@ -66,7 +66,7 @@ bool isBinary(char c)
 {
     const auto byte = static_cast<unsigned char>(c);
     return byte <= 0x08 || byte == 0x0B || (byte >= 0x0E && byte <= 0x1A)
-        || (byte >= 0x1C && byte <= 0x1F);
+           || (byte >= 0x1C && byte <= 0x1F);
 }
 
 } // namespace

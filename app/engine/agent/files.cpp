@@ -46,7 +46,8 @@ std::string errorText(int code)
 [[noreturn]] void refuseWrite(int code, const std::string &what)
 {
     const bool full = code == ENOSPC || code == EDQUOT;
-    refuse(full ? 507 : 500, full ? "not enough disk space available" : what + ": " + errorText(code));
+    refuse(full ? 507 : 500,
+           full ? "not enough disk space available" : what + ": " + errorText(code));
 }
 
 std::size_t readFully(int fd, char *out, std::size_t size, off_t offset)
@@ -76,7 +77,7 @@ struct Source {
 
 void openSource(const std::string &path, Source &source)
 {
-    struct stat info{};
+    struct stat info {};
     const std::string shown = '\'' + path + '\'';
     // Looking first: opening a FIFO or a device can have effects.
     if (::stat(path.c_str(), &info) != 0) {
@@ -101,8 +102,8 @@ void openSource(const std::string &path, Source &source)
     while (source.head.size() > SmallFile && source.head.size() < LargestPseudoFile) {
         const std::size_t have = source.head.size();
         source.head.resize(have + Piece);
-        const std::size_t more
-            = readFully(source.fd.get(), source.head.data() + have, Piece, static_cast<off_t>(have));
+        const std::size_t more =
+            readFully(source.fd.get(), source.head.data() + have, Piece, static_cast<off_t>(have));
         source.head.resize(have + more);
         if (more < Piece)
             break;
@@ -117,8 +118,8 @@ struct Range {
 };
 enum class RangeResult { None, One, Unsatisfiable };
 
-/// One byte range of RFC 9110 14.1.2. Several ranges, or what is malformed, count as no range: the whole
-/// file is a valid answer to those.
+/// One byte range of RFC 9110 14.1.2. Several ranges, or what is malformed, count as no range: the
+/// whole file is a valid answer to those.
 RangeResult parseRange(std::string_view text, std::uint64_t size, Range &range)
 {
     static constexpr std::string_view unit = "bytes=";
@@ -161,7 +162,7 @@ struct Target {
 void openTarget(Target &target, const FileActor &actor)
 {
     const std::string shown = '\'' + target.path + '\'';
-    struct stat info{};
+    struct stat info {};
     if (::stat(target.path.c_str(), &info) == 0) {
         if (S_ISDIR(info.st_mode))
             refuse(400, "path is a directory: " + shown);
@@ -174,7 +175,8 @@ void openTarget(Target &target, const FileActor &actor)
         refuseWrite(e.code().value(), "error creating directories for " + shown);
     }
     // Truncated after the change of owner, so that watchers see both in this order.
-    target.fd = FileDescriptor(::open(target.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
+    target.fd = FileDescriptor(
+        ::open(target.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
     if (!target.fd.isValid()) {
         if (errno == EISDIR) // a name that ends in a slash
             refuse(400, "path is a directory: " + shown);
@@ -221,7 +223,8 @@ asio::awaitable<std::optional<Service::FileCall>> Service::beginFileCall(Exchang
             const auto number = parseNumber(std::string_view(*expiryText).substr(negative ? 1 : 0));
             badExpiry = !number || *number > static_cast<std::uint64_t>(INT64_MAX);
             if (!badExpiry)
-                expiry = negative ? -static_cast<std::int64_t>(*number) : static_cast<std::int64_t>(*number);
+                expiry = negative ? -static_cast<std::int64_t>(*number)
+                                  : static_cast<std::int64_t>(*number);
         }
         if (!token.empty()) {
             error.message = "access token present in header but does not match";
@@ -250,8 +253,8 @@ asio::awaitable<std::optional<Service::FileCall>> Service::beginFileCall(Exchang
         } else {
             call.user = std::move(*user);
             try {
-                // The default work dir is for an empty path of a download; an upload then goes by the
-                // names of its parts.
+                // The default work dir is for an empty path of a download; an upload then goes by
+                // the names of its parts.
                 if (operation == "read" || !queryPath.empty())
                     call.path = resolvePath(queryPath, call.user.home, m_config.defaultWorkdir);
             } catch (const BadPath &e) {
@@ -307,7 +310,8 @@ asio::awaitable<void> Service::download(Exchange &exchange, Account)
     const std::string_view ifRange = trimmed(head.header("if-range"));
     if (ifRange.empty() || parseHttpDate(ifRange) == source->modified) {
         switch (parseRange(trimmed(head.header("range")), source->size, range)) {
-        case RangeResult::None: break;
+        case RangeResult::None:
+            break;
         case RangeResult::Unsatisfiable:
             status = 416;
             break;
@@ -339,7 +343,8 @@ asio::awaitable<void> Service::download(Exchange &exchange, Account)
         const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, Piece));
         std::function<void()> job = [source, buffer, wanted, at] {
             buffer->resize(wanted);
-            buffer->resize(readFully(source->fd.get(), buffer->data(), wanted, static_cast<off_t>(at)));
+            buffer->resize(
+                readFully(source->fd.get(), buffer->data(), wanted, static_cast<off_t>(at)));
         };
         bool failed = false;
         try {
@@ -347,8 +352,8 @@ asio::awaitable<void> Service::download(Exchange &exchange, Account)
         } catch (const HttpError &) {
             failed = true;
         }
-        // The file shrank or broke: finish() below notices the missing bytes and ends the connection, so
-        // that the client does not take the part for the whole.
+        // The file shrank or broke: finish() below notices the missing bytes and ends the
+        // connection, so that the client does not take the part for the whole.
         if (failed || buffer->empty())
             break;
         const std::array<std::string_view, 1> piece{*buffer};
@@ -384,7 +389,8 @@ asio::awaitable<void> Service::upload(Exchange &exchange, Account)
     Headers none;
     const auto boundary = multipartBoundary(exchange.request().header("content-type"));
     if (!boundary) {
-        co_await respondError(exchange, 500, "error parsing multipart form: not multipart/form-data",
+        co_await respondError(exchange, 500,
+                              "error parsing multipart form: not multipart/form-data",
                               std::move(none));
         co_return;
     }
@@ -448,8 +454,9 @@ asio::awaitable<void> Service::upload(Exchange &exchange, Account)
                 if (!target->fd.isValid() || parser.data().empty())
                     break;
                 // Waits for the thread, so the parser's buffer stays as it is.
-                std::function<void()> job
-                    = [target, data = parser.data()] { writeTarget(*target, data); };
+                std::function<void()> job = [target, data = parser.data()] {
+                    writeTarget(*target, data);
+                };
                 co_await m_workers.run(std::move(job));
                 break;
             }
@@ -462,8 +469,8 @@ asio::awaitable<void> Service::upload(Exchange &exchange, Account)
                     refuseWrite(code, "error closing file '" + target->path + "'");
                 lock.now();
                 answer += (answer.empty() ? "" : ",") + std::string("{\"path\":")
-                    + jsonString(target->path) + ",\"name\":" + jsonString(baseName(target->path))
-                    + ",\"type\":\"file\"}";
+                          + jsonString(target->path) + ",\"name\":"
+                          + jsonString(baseName(target->path)) + ",\"type\":\"file\"}";
                 break;
             }
             case Event::End: {

@@ -80,13 +80,13 @@ void fillEntry(filesystem::EntryInfo &entry, const std::string &path, const stru
     entry.mutable_modified_time()->set_nanos(static_cast<std::int32_t>(info.st_mtim.tv_nsec));
     // Where only one id exists, everything is owned by it; what lies in a home is its user's.
     const Account *homeOwner = actor.userSwitch == UserSwitch::SingleUid && info.st_uid == 0
-        ? accounts.ownerOfHome(path)
-        : nullptr;
+                                   ? accounts.ownerOfHome(path)
+                                   : nullptr;
     entry.set_owner(toUtf8(homeOwner ? homeOwner->name : accounts.userName(info.st_uid)));
     entry.set_group(toUtf8(accounts.groupName(homeOwner ? homeOwner->gid : info.st_gid)));
     if (!S_ISLNK(info.st_mode))
         return;
-    struct stat target{};
+    struct stat target {};
     if (::stat(path.c_str(), &target) != 0) {
         entry.set_type(filesystem::FILE_TYPE_UNSPECIFIED);
         return;
@@ -101,7 +101,7 @@ void fillEntry(filesystem::EntryInfo &entry, const std::string &path, const stru
 
 filesystem::EntryInfo entryOf(const std::string &path, const FileActor &actor, const char *notFound)
 {
-    struct stat info{};
+    struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) {
         if (errno == ENOENT)
             throw RpcError(RpcCode::NotFound, notFound + (": '" + toUtf8(path) + "'"));
@@ -113,8 +113,8 @@ filesystem::EntryInfo entryOf(const std::string &path, const FileActor &actor, c
     return entry;
 }
 
-/// Removes everything below one folder without ever building a path: trees may be deeper than any path
-/// may be long.
+/// Removes everything below one folder without ever building a path: trees may be deeper than any
+/// path may be long.
 class TreeRemover {
 public:
     /// Takes the opened folder. Throws std::system_error.
@@ -152,7 +152,7 @@ private:
 
     void push(Directory directory, std::string name)
     {
-        struct stat info{};
+        struct stat info {};
         if (::fstat(::dirfd(directory.get()), &info) != 0)
             fail("stat folder");
         m_levels.push_back({std::move(directory), std::move(name), info.st_dev, info.st_ino});
@@ -195,7 +195,7 @@ private:
         Level &above = m_levels.back();
         if (!above.directory) {
             above.directory = openDirectory(::dirfd(done.directory.get()), "..", 0);
-            struct stat info{};
+            struct stat info {};
             if (!above.directory || ::fstat(::dirfd(above.directory.get()), &info) != 0)
                 fail("reopen folder");
             // Somebody moved the tree while it was being removed: what is above now is not ours.
@@ -211,7 +211,8 @@ private:
         if (errno != ENOTEMPTY && errno != EEXIST)
             fail("remove folder");
         // Somebody put something in meanwhile: look again.
-        Directory again = openDirectory(::dirfd(above.directory.get()), done.name.c_str(), O_NOFOLLOW);
+        Directory again =
+            openDirectory(::dirfd(above.directory.get()), done.name.c_str(), O_NOFOLLOW);
         if (!again)
             fail("open folder");
         if (++m_repeats > 1000) {
@@ -282,8 +283,9 @@ void makeParents(const std::string &path, const FileActor &actor)
             continue;
         }
         const int code = errno;
-        struct stat info{};
-        // Whatever mkdir says of an existing folder (read-only file systems say EROFS), it is there.
+        struct stat info {};
+        // Whatever mkdir says of an existing folder (read-only file systems say EROFS), it is
+        // there.
         if (::stat(part.c_str(), &info) == 0) {
             if (S_ISDIR(info.st_mode))
                 continue;
@@ -306,10 +308,11 @@ void listDirectory(const std::string &path, std::uint32_t depth, const FileActor
         if (errno == ENOENT)
             throw RpcError(RpcCode::NotFound, "directory not found: '" + toUtf8(path) + "'");
         if (errno == ELOOP)
-            throw RpcError(RpcCode::FailedPrecondition, "too many symbolic links: '" + toUtf8(path) + "'");
+            throw RpcError(RpcCode::FailedPrecondition,
+                           "too many symbolic links: '" + toUtf8(path) + "'");
         failInternal("error opening", path, errno);
     }
-    struct stat info{};
+    struct stat info {};
     if (::fstat(root.get(), &info) != 0)
         failInternal("error getting file info of", path, errno);
     if (!S_ISDIR(info.st_mode))
@@ -338,7 +341,7 @@ void listDirectory(const std::string &path, std::uint32_t depth, const FileActor
             continue;
         }
         const std::string relative = level.below + level.names[level.next++];
-        struct stat entry{};
+        struct stat entry {};
         // Gone meanwhile, or too deep to be named: left out.
         if (::fstatat(root.get(), relative.c_str(), &entry, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
@@ -354,10 +357,11 @@ void listDirectory(const std::string &path, std::uint32_t depth, const FileActor
 
 filesystem::EntryInfo makeDirectory(const std::string &path, const FileActor &actor)
 {
-    struct stat info{};
+    struct stat info {};
     if (::stat(path.c_str(), &info) == 0) {
         if (S_ISDIR(info.st_mode))
-            throw RpcError(RpcCode::AlreadyExists, "directory already exists: '" + toUtf8(path) + "'");
+            throw RpcError(RpcCode::AlreadyExists,
+                           "directory already exists: '" + toUtf8(path) + "'");
         throw RpcError(RpcCode::InvalidArgument,
                        "path exists and is not a directory: '" + toUtf8(path) + "'");
     }
@@ -372,7 +376,7 @@ filesystem::EntryInfo makeDirectory(const std::string &path, const FileActor &ac
 filesystem::EntryInfo movePath(const std::string &source, const std::string &destination,
                                const FileActor &actor)
 {
-    struct stat info{};
+    struct stat info {};
     if (::lstat(source.c_str(), &info) != 0) {
         if (errno == ENOENT)
             throw RpcError(RpcCode::NotFound, "source file not found: '" + toUtf8(source) + "'");
@@ -381,7 +385,8 @@ filesystem::EntryInfo movePath(const std::string &source, const std::string &des
     try {
         makeParents(parentPath(destination), actor);
     } catch (const std::system_error &e) {
-        throw RpcError(RpcCode::Internal, std::string("error creating parent directory: ") + e.what());
+        throw RpcError(RpcCode::Internal,
+                       std::string("error creating parent directory: ") + e.what());
     }
     if (::rename(source.c_str(), destination.c_str()) != 0) {
         const int code = errno;

@@ -12,7 +12,8 @@
 
 namespace moru::engine {
 
-/// Who a file system operation is done for. envd acts as root; only what it makes is given to the user.
+/// Who a file system operation is done for. envd acts as root; only what it makes is given to the
+/// user.
 struct FileActor {
     Account user;
     UserSwitch userSwitch = UserSwitch::Real;

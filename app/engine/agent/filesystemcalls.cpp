@@ -13,8 +13,7 @@ constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t MostWatchers = 1000;
 
 /// The answer of a job on a worker thread. Shared with the job, which may outlive its call.
-template <typename Result>
-struct Outcome {
+template <typename Result> struct Outcome {
     Result value;
 };
 
@@ -76,7 +75,8 @@ asio::awaitable<filesystem::MoveResponse> Service::move(filesystem::MoveRequest 
     co_return std::move(out->value);
 }
 
-asio::awaitable<filesystem::RemoveResponse> Service::remove(filesystem::RemoveRequest request, Call call)
+asio::awaitable<filesystem::RemoveResponse> Service::remove(filesystem::RemoveRequest request,
+                                                            Call call)
 {
     const std::string path = resolve(request.path(), call.user);
     std::function<void()> job = [path] { removePath(path); };
@@ -100,8 +100,8 @@ asio::awaitable<void> Service::watchDir(filesystem::WatchDirRequest request, Cal
 {
     std::string path = resolve(request.path(), call.user);
     auto opened = co_await openWatch(std::move(path), request.recursive(), call.times.deadline);
-    const auto watcher = std::make_shared<Watcher>(m_context.get_executor(), std::move(opened), m_workers,
-                                                   Watcher::WhenFull::Wait);
+    const auto watcher = std::make_shared<Watcher>(m_context.get_executor(), std::move(opened),
+                                                   m_workers, Watcher::WhenFull::Wait);
     struct Stop {
         std::shared_ptr<Watcher> watcher;
         ~Stop() { watcher->stop(); }
@@ -142,7 +142,8 @@ asio::awaitable<void> Service::watchDir(filesystem::WatchDirRequest request, Cal
         } else if (now >= due) {
             payloads.assign(1, keepalive);
         } else {
-            watcher->wake.expires_at(call.times.deadline ? std::min(due, *call.times.deadline) : due);
+            watcher->wake.expires_at(call.times.deadline ? std::min(due, *call.times.deadline)
+                                                         : due);
             co_await watcher->wake.async_wait(asTuple);
             continue;
         }
@@ -158,8 +159,8 @@ Service::createWatcher(filesystem::CreateWatcherRequest request, Call call)
         throw RpcError(RpcCode::ResourceExhausted, "too many watchers");
     std::string path = resolve(request.path(), call.user);
     auto opened = co_await openWatch(std::move(path), request.recursive(), call.times.deadline);
-    const auto watcher = std::make_shared<Watcher>(m_context.get_executor(), std::move(opened), m_workers,
-                                                   Watcher::WhenFull::Fail);
+    const auto watcher = std::make_shared<Watcher>(m_context.get_executor(), std::move(opened),
+                                                   m_workers, Watcher::WhenFull::Fail);
     watcher->start();
     filesystem::CreateWatcherResponse response;
     response.set_watcher_id(newWatcherId());

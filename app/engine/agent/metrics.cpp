@@ -92,15 +92,17 @@ int cpuCount()
 
 } // namespace
 
-MetricsSampler::MetricsSampler() : m_last(std::chrono::steady_clock::now()) {}
+MetricsSampler::MetricsSampler()
+    : m_last(std::chrono::steady_clock::now())
+{}
 
 std::string MetricsSampler::sample()
 {
     const std::scoped_lock lock(m_mutex);
     const Totals totals = allProcesses();
     const auto now = std::chrono::steady_clock::now();
-    const double cpuSeconds
-        = static_cast<double>(totals.ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    const double cpuSeconds =
+        static_cast<double>(totals.ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
     const double elapsed = std::chrono::duration<double>(now - m_last).count();
     // Ticks are 10 ms long: over less than a fifth of a second they say nothing.
     if (elapsed >= 0.2) {
@@ -109,8 +111,9 @@ std::string MetricsSampler::sample()
         m_lastCpuSeconds = cpuSeconds;
     }
     const std::uint64_t memTotal = totalMemory();
-    const std::uint64_t memUsed = totals.residentPages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    struct statvfs disk{};
+    const std::uint64_t memUsed =
+        totals.residentPages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    struct statvfs disk {};
     std::uint64_t diskTotal = 0;
     std::uint64_t diskUsed = 0;
     if (::statvfs("/", &disk) == 0) {
@@ -118,15 +121,16 @@ std::string MetricsSampler::sample()
         diskUsed = static_cast<std::uint64_t>(disk.f_blocks - disk.f_bfree) * disk.f_frsize;
     }
     std::array<char, 512> out{};
-    std::snprintf(out.data(), out.size(),
-                  "{\"ts\":%lld,\"cpu_count\":%d,\"cpu_used_pct\":%.2f,\"mem_total\":%llu,"
-                  "\"mem_used\":%llu,\"mem_total_mib\":%llu,\"mem_used_mib\":%llu,"
-                  "\"disk_used\":%llu,\"disk_total\":%llu}",
-                  static_cast<long long>(std::time(nullptr)), cpuCount(), m_lastPercent,
-                  static_cast<unsigned long long>(memTotal), static_cast<unsigned long long>(memUsed),
-                  static_cast<unsigned long long>(memTotal >> 20U),
-                  static_cast<unsigned long long>(memUsed >> 20U),
-                  static_cast<unsigned long long>(diskUsed), static_cast<unsigned long long>(diskTotal));
+    std::snprintf(
+        out.data(), out.size(),
+        "{\"ts\":%lld,\"cpu_count\":%d,\"cpu_used_pct\":%.2f,\"mem_total\":%llu,"
+        "\"mem_used\":%llu,\"mem_total_mib\":%llu,\"mem_used_mib\":%llu,"
+        "\"disk_used\":%llu,\"disk_total\":%llu}",
+        static_cast<long long>(std::time(nullptr)), cpuCount(), m_lastPercent,
+        static_cast<unsigned long long>(memTotal), static_cast<unsigned long long>(memUsed),
+        static_cast<unsigned long long>(memTotal >> 20U),
+        static_cast<unsigned long long>(memUsed >> 20U), static_cast<unsigned long long>(diskUsed),
+        static_cast<unsigned long long>(diskTotal));
     return out.data();
 }
 

@@ -7,7 +7,8 @@
 
 namespace moru::engine {
 
-/// Figures of this sandbox, from the processes visible in /proc. Blocking; may be called from any thread.
+/// Figures of this sandbox, from the processes visible in /proc. Blocking; may be called from any
+/// thread.
 class MetricsSampler {
 public:
     MetricsSampler();

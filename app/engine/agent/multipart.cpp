@@ -117,8 +117,7 @@ MultipartParser::MultipartParser(const std::string &boundary)
     : m_delimiter("\r\n--" + boundary)
     // The first boundary need not follow a line break; with one of ours it looks like all others.
     , m_buffer("\r\n")
-{
-}
+{}
 
 void MultipartParser::feed(std::string_view bytes)
 {
@@ -178,7 +177,8 @@ MultipartParser::Event MultipartParser::next()
             if (end == std::string_view::npos)
                 return Event::NeedMore;
             parseHead(rest.substr(0, end));
-            // One line break of the empty line may already belong to the next boundary (empty part).
+            // One line break of the empty line may already belong to the next boundary (empty
+            // part).
             m_pos += end + 2;
             m_state = State::Body;
             m_partOpen = true;

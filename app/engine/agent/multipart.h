@@ -54,8 +54,9 @@ private:
     std::string_view m_data;
 };
 
-/// Parameters of a header value such as Content-Disposition: `form-data; name="file"; filename="x"`.
-/// Returns the value of `parameter`, with quoting undone, and nullopt if it is not there.
+/// Parameters of a header value such as Content-Disposition: `form-data; name="file";
+/// filename="x"`. Returns the value of `parameter`, with quoting undone, and nullopt if it is not
+/// there.
 [[nodiscard]] std::optional<std::string> headerParameter(std::string_view value,
                                                          std::string_view parameter);
 

@@ -12,8 +12,8 @@ struct BadPath : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// envd's rules: "" is the default work dir or the home; "~" and relative paths start at the home and
-/// are cleaned; absolute paths stay as they are. Throws BadPath.
+/// envd's rules: "" is the default work dir or the home; "~" and relative paths start at the home
+/// and are cleaned; absolute paths stay as they are. Throws BadPath.
 [[nodiscard]] std::string resolvePath(std::string_view path, std::string_view home,
                                       std::string_view defaultWorkdir);
 /// Lexical: no "." or "..", no double or trailing slash. "" becomes ".".

@@ -97,10 +97,10 @@ std::size_t incompleteTail(std::string_view bytes)
         const auto byte = static_cast<unsigned char>(bytes[bytes.size() - back]);
         if (byte >= 0x80 && byte < 0xC0)
             continue; // a continuation byte: its leader is further in front
-        const std::size_t whole = byte >= 0xF0 && byte <= 0xF4 ? 4
-            : byte >= 0xE0 && byte < 0xF0                      ? 3
-            : byte >= 0xC2 && byte < 0xE0                      ? 2
-                                                               : 1;
+        const std::size_t whole = byte >= 0xF0 && byte <= 0xF4  ? 4
+                                  : byte >= 0xE0 && byte < 0xF0 ? 3
+                                  : byte >= 0xC2 && byte < 0xE0 ? 2
+                                                                : 1;
         return whole > back ? back : 0;
     }
     return 0;
@@ -131,9 +131,9 @@ int openChildSignal()
 } // namespace
 
 ProcessMessage::ProcessMessage(const process::ProcessEvent::EndEvent &end)
-    : m_kind(Kind::End), m_end(end)
-{
-}
+    : m_kind(Kind::End)
+    , m_end(end)
+{}
 
 const std::string &ProcessMessage::encoded(Codec codec) const
 {
@@ -142,17 +142,27 @@ const std::string &ProcessMessage::encoded(Codec codec) const
         return out;
     if (codec == Codec::Json && m_kind != Kind::End) {
         // What the library would write, at a hundredth of its price.
-        const char *name = m_kind == Kind::Stdout ? "stdout" : m_kind == Kind::Stderr ? "stderr" : "pty";
+        const char *name = m_kind == Kind::Stdout   ? "stdout"
+                           : m_kind == Kind::Stderr ? "stderr"
+                                                    : "pty";
         out = std::string(R"({"event":{"data":{")") + name + R"(":")" + base64(m_bytes) + R"("}}})";
         return out;
     }
     process::StartResponse response;
     auto *event = response.mutable_event();
     switch (m_kind) {
-    case Kind::Stdout: event->mutable_data()->set_stdout(m_bytes); break;
-    case Kind::Stderr: event->mutable_data()->set_stderr(m_bytes); break;
-    case Kind::Pty: event->mutable_data()->set_pty(m_bytes); break;
-    case Kind::End: *event->mutable_end() = m_end; break;
+    case Kind::Stdout:
+        event->mutable_data()->set_stdout(m_bytes);
+        break;
+    case Kind::Stderr:
+        event->mutable_data()->set_stderr(m_bytes);
+        break;
+    case Kind::Pty:
+        event->mutable_data()->set_pty(m_bytes);
+        break;
+    case Kind::End:
+        *event->mutable_end() = m_end;
+        break;
     }
     out = encode(codec, response);
     return out;
@@ -160,9 +170,11 @@ const std::string &ProcessMessage::encoded(Codec codec) const
 
 Process::Output::Output(const asio::any_io_executor &executor, FileDescriptor fd,
                         ProcessMessage::Kind outputKind, std::size_t most)
-    : descriptor(executor, fd.release()), kind(outputKind), limit(most), flush(executor)
-{
-}
+    : descriptor(executor, fd.release())
+    , kind(outputKind)
+    , limit(most)
+    , flush(executor)
+{}
 
 Process::Process(ProcessTable &table, Spawned spawned, const process::StartRequest &request)
     : m_table(table)
@@ -209,8 +221,9 @@ void Process::unsubscribe(const std::shared_ptr<Subscriber> &subscriber)
 
 bool Process::anySubscriberFull() const
 {
-    return std::any_of(m_subscribers.begin(), m_subscribers.end(),
-                       [](const auto &subscriber) { return subscriber->queue.size() >= QueueLimit; });
+    return std::any_of(m_subscribers.begin(), m_subscribers.end(), [](const auto &subscriber) {
+        return subscriber->queue.size() >= QueueLimit;
+    });
 }
 
 void Process::publish(std::shared_ptr<const ProcessMessage> message)
@@ -283,8 +296,8 @@ asio::awaitable<void> Process::read(std::shared_ptr<Process> self, std::shared_p
             co_await self->m_room.async_wait(asTuple);
         if (!output->descriptor.is_open())
             co_return;
-        const auto [ec]
-            = co_await output->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asTuple);
+        const auto [ec] = co_await output->descriptor.async_wait(
+            asio::posix::stream_descriptor::wait_read, asTuple);
         if (!output->descriptor.is_open())
             co_return;
         if (output->flushDue) {
@@ -360,7 +373,8 @@ void Process::signal(int number)
         throw RpcError(RpcCode::Internal, "process has already finished");
     // Not reaped yet, so the pid is still its own.
     if (::kill(m_pid, number) != 0)
-        throw RpcError(RpcCode::Internal, "error sending signal: " + std::generic_category().message(errno));
+        throw RpcError(RpcCode::Internal,
+                       "error sending signal: " + std::generic_category().message(errno));
     m_signalled = true;
 }
 
@@ -401,7 +415,9 @@ asio::awaitable<void> Process::write(std::string bytes, bool terminal, Exchange 
         throw RpcError(RpcCode::Internal, "stdin not enabled or closed");
 
     struct Waiting {
-        explicit Waiting(const asio::any_io_executor &executor) : wake(executor) {}
+        explicit Waiting(const asio::any_io_executor &executor)
+            : wake(executor)
+        {}
         asio::steady_timer wake;
         bool left = false;
         bool ready = false;
@@ -466,23 +482,24 @@ asio::awaitable<void> Process::write(std::string bytes, bool terminal, Exchange 
 }
 
 ProcessTable::ProcessTable(asio::io_context &context)
-    : m_context(context), m_childSignal(context.get_executor(), openChildSignal())
+    : m_context(context)
+    , m_childSignal(context.get_executor(), openChildSignal())
 {
     reapOnSignal();
 }
 
 void ProcessTable::reapOnSignal()
 {
-    m_childSignal.async_wait(asio::posix::stream_descriptor::wait_read,
-                             [this](const boost::system::error_code &ec) {
-                                 if (ec)
-                                     return;
-                                 signalfd_siginfo info{};
-                                 while (::read(m_childSignal.native_handle(), &info, sizeof info) > 0) {
-                                 }
-                                 reapAll();
-                                 reapOnSignal();
-                             });
+    m_childSignal.async_wait(
+        asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code &ec) {
+            if (ec)
+                return;
+            signalfd_siginfo info{};
+            while (::read(m_childSignal.native_handle(), &info, sizeof info) > 0) {
+            }
+            reapAll();
+            reapOnSignal();
+        });
 }
 
 void ProcessTable::reapAll()
@@ -504,9 +521,9 @@ void ProcessTable::reapAll()
     }
 }
 
-asio::awaitable<std::shared_ptr<Process>> ProcessTable::start(SpawnPlan plan,
-                                                              process::StartRequest request,
-                                                              std::shared_ptr<Subscriber> *subscriber)
+asio::awaitable<std::shared_ptr<Process>>
+ProcessTable::start(SpawnPlan plan, process::StartRequest request,
+                    std::shared_ptr<Subscriber> *subscriber)
 {
     const std::string named = "error starting process '" + request.process().cmd() + "': ";
     if (request.has_pty()) {
@@ -556,7 +573,8 @@ std::shared_ptr<Process> ProcessTable::find(const process::ProcessSelector &sele
             if (process->tag() == selector.tag())
                 return process;
         throw RpcError(RpcCode::NotFound, "process with tag '" + selector.tag() + "' not found");
-    case process::ProcessSelector::SELECTOR_NOT_SET: break;
+    case process::ProcessSelector::SELECTOR_NOT_SET:
+        break;
     }
     throw RpcError(RpcCode::Unimplemented, "process selector missing");
 }

@@ -20,7 +20,10 @@ namespace moru::engine {
 class ProcessMessage {
 public:
     enum class Kind { Stdout, Stderr, Pty, End };
-    ProcessMessage(Kind kind, std::string bytes) : m_kind(kind), m_bytes(std::move(bytes)) {}
+    ProcessMessage(Kind kind, std::string bytes)
+        : m_kind(kind)
+        , m_bytes(std::move(bytes))
+    {}
     explicit ProcessMessage(const process::ProcessEvent::EndEvent &end);
 
     [[nodiscard]] bool isEnd() const { return m_kind == Kind::End; }
@@ -37,7 +40,9 @@ private:
 
 /// A reader of one process. Its queue is bounded: a full one stops reading from the process.
 struct Subscriber {
-    explicit Subscriber(const asio::any_io_executor &executor) : wake(executor) {}
+    explicit Subscriber(const asio::any_io_executor &executor)
+        : wake(executor)
+    {}
     std::deque<std::shared_ptr<const ProcessMessage>> queue;
     asio::steady_timer wake; ///< cancelled when something happened
     bool left = false;       ///< the client has gone
@@ -66,8 +71,8 @@ public:
                                 std::optional<Clock::time_point> deadline);
     /// Throws RpcError.
     void resize(const process::PTY::Size &size);
-    /// To the direct child only. Output that its descendants still hold open is no longer waited for.
-    /// Throws RpcError internal when the process has ended already.
+    /// To the direct child only. Output that its descendants still hold open is no longer waited
+    /// for. Throws RpcError internal when the process has ended already.
     void signal(int number);
     void killAt(Clock::time_point deadline);
 
@@ -77,18 +82,20 @@ public:
 
 private:
     struct Output : std::enable_shared_from_this<Output> {
-        Output(const asio::any_io_executor &executor, FileDescriptor fd, ProcessMessage::Kind outputKind,
-               std::size_t most);
+        Output(const asio::any_io_executor &executor, FileDescriptor fd,
+               ProcessMessage::Kind outputKind, std::size_t most);
         asio::posix::stream_descriptor descriptor;
         ProcessMessage::Kind kind;
-        std::size_t limit;   ///< bytes per message
-        std::string held;    ///< the beginning of a UTF-8 character whose rest has not come yet
+        std::size_t limit; ///< bytes per message
+        std::string held;  ///< the beginning of a UTF-8 character whose rest has not come yet
         asio::steady_timer flush; ///< when `held` has waited long enough
         bool flushDue = false;
     };
 
-    static asio::awaitable<void> read(std::shared_ptr<Process> self, std::shared_ptr<Output> output);
-    /// False at the end of the stream. Publishes what there is; EAGAIN counts as "there was nothing".
+    static asio::awaitable<void> read(std::shared_ptr<Process> self,
+                                      std::shared_ptr<Output> output);
+    /// False at the end of the stream. Publishes what there is; EAGAIN counts as "there was
+    /// nothing".
     bool readOnce(Output &output, bool &any);
     void holdBackIncompleteTail(Output &output, std::string &bytes);
     void closeOutput(const std::shared_ptr<Output> &output);

@@ -23,7 +23,8 @@ void setVariable(std::map<std::string, std::string> &variables, const std::strin
 {
     // What no environment can hold.
     const bool bad = name.empty() || name.find('=') != std::string::npos
-        || name.find('\0') != std::string::npos || value.find('\0') != std::string::npos;
+                     || name.find('\0') != std::string::npos
+                     || value.find('\0') != std::string::npos;
     if (bad)
         throw RpcError(RpcCode::InvalidArgument, "bad environment variable '" + toUtf8(name) + "'");
     variables[name] = value;
@@ -35,10 +36,8 @@ std::vector<std::string>
 Service::environmentOf(const Account &user,
                        const google::protobuf::Map<std::string, std::string> &requested) const
 {
-    std::map<std::string, std::string> variables{{"PATH", SandboxPath},
-                                                 {"HOME", user.home},
-                                                 {"USER", user.name},
-                                                 {"LOGNAME", user.name}};
+    std::map<std::string, std::string> variables{
+        {"PATH", SandboxPath}, {"HOME", user.home}, {"USER", user.name}, {"LOGNAME", user.name}};
     // Programs written for the other name of this protocol look for the other prefix.
     for (const char *prefix : {"MORU_", "E2B_"}) {
         variables[std::string(prefix) + "SANDBOX"] = "true";
@@ -73,22 +72,26 @@ asio::awaitable<void> Service::start(process::StartRequest request, Call call, S
     plan.workdir = resolve(config.cwd(), call.user);
     plan.user = call.user;
     plan.userSwitch = m_config.userSwitch;
-    struct stat info{};
+    struct stat info {};
     if (::stat(plan.workdir.c_str(), &info) != 0)
-        throw RpcError(RpcCode::InvalidArgument, "cwd '" + toUtf8(plan.workdir) + "' does not exist");
+        throw RpcError(RpcCode::InvalidArgument,
+                       "cwd '" + toUtf8(plan.workdir) + "' does not exist");
     if (!S_ISDIR(info.st_mode))
-        throw RpcError(RpcCode::InvalidArgument, "cwd '" + toUtf8(plan.workdir) + "' is not a directory");
+        throw RpcError(RpcCode::InvalidArgument,
+                       "cwd '" + toUtf8(plan.workdir) + "' is not a directory");
 
     std::shared_ptr<Subscriber> subscriber;
     const auto deadline = call.times.deadline;
     auto process = co_await m_processes.start(std::move(plan), std::move(request), &subscriber);
-    // The limit of this call is also the life of the process, whether or not somebody still listens.
+    // The limit of this call is also the life of the process, whether or not somebody still
+    // listens.
     if (deadline)
         process->killAt(*deadline);
     co_await follow(std::move(process), std::move(subscriber), std::move(call), stream);
 }
 
-asio::awaitable<void> Service::connect(process::ConnectRequest request, Call call, ServerStream &stream)
+asio::awaitable<void> Service::connect(process::ConnectRequest request, Call call,
+                                       ServerStream &stream)
 {
     auto process = m_processes.find(request.process());
     auto subscriber = process->subscribe();
@@ -148,7 +151,8 @@ asio::awaitable<void> Service::follow(std::shared_ptr<Process> process,
             due = Clock::now() + call.times.keepalive;
             continue;
         }
-        subscriber->wake.expires_at(call.times.deadline ? std::min(due, *call.times.deadline) : due);
+        subscriber->wake.expires_at(call.times.deadline ? std::min(due, *call.times.deadline)
+                                                        : due);
         co_await subscriber->wake.async_wait(asTuple);
     }
 }
@@ -168,8 +172,8 @@ asio::awaitable<process::UpdateResponse> Service::update(process::UpdateRequest 
     co_return process::UpdateResponse();
 }
 
-asio::awaitable<void> Service::writeInput(std::shared_ptr<Process> process, process::ProcessInput input,
-                                          Call call)
+asio::awaitable<void> Service::writeInput(std::shared_ptr<Process> process,
+                                          process::ProcessInput input, Call call)
 {
     switch (input.input_case()) {
     case process::ProcessInput::kStdin: {
@@ -182,7 +186,8 @@ asio::awaitable<void> Service::writeInput(std::shared_ptr<Process> process, proc
         co_await process->write(std::move(bytes), true, *call.exchange, call.times.deadline);
         co_return;
     }
-    case process::ProcessInput::INPUT_NOT_SET: break;
+    case process::ProcessInput::INPUT_NOT_SET:
+        break;
     }
     throw RpcError(RpcCode::Unimplemented, "input missing");
 }
@@ -215,7 +220,8 @@ asio::awaitable<void> Service::takeInputFrames(Exchange &exchange, Codec codec, 
             if (status == wire::FrameDecoder::Status::NeedMore)
                 break;
             if (frame.isCompressed())
-                throw RpcError(RpcCode::Internal, "compressed frame without a negotiated compression");
+                throw RpcError(RpcCode::Internal,
+                               "compressed frame without a negotiated compression");
             if (frame.isEndOfStream())
                 continue;
             process::StreamInputRequest request;
@@ -238,13 +244,19 @@ asio::awaitable<void> Service::takeInputFrames(Exchange &exchange, Codec codec, 
         throw RpcError(RpcCode::InvalidArgument, "incomplete message frame");
 }
 
-asio::awaitable<process::SendSignalResponse> Service::sendSignal(process::SendSignalRequest request, Call)
+asio::awaitable<process::SendSignalResponse> Service::sendSignal(process::SendSignalRequest request,
+                                                                 Call)
 {
     const auto process = m_processes.find(request.process());
     switch (request.signal()) {
-    case process::SIGNAL_SIGKILL: process->signal(SIGKILL); break;
-    case process::SIGNAL_SIGTERM: process->signal(SIGTERM); break;
-    default: throw RpcError(RpcCode::Unimplemented, "invalid signal");
+    case process::SIGNAL_SIGKILL:
+        process->signal(SIGKILL);
+        break;
+    case process::SIGNAL_SIGTERM:
+        process->signal(SIGTERM);
+        break;
+    default:
+        throw RpcError(RpcCode::Unimplemented, "invalid signal");
     }
     co_return process::SendSignalResponse();
 }

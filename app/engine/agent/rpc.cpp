@@ -36,7 +36,7 @@ std::optional<RpcError> errorOf(const std::exception_ptr &failure)
 bool Service::isStreamPath(std::string_view path)
 {
     return path == "/process.Process/Start" || path == "/process.Process/Connect"
-        || path == "/process.Process/StreamInput" || path == "/filesystem.Filesystem/WatchDir";
+           || path == "/process.Process/StreamInput" || path == "/filesystem.Filesystem/WatchDir";
 }
 
 asio::awaitable<bool> Service::callRpc(Exchange &exchange, Account user)
@@ -135,7 +135,8 @@ asio::awaitable<void> Service::failUnary(Exchange &exchange, RpcError error)
     std::string type = "application/json"; // in both codecs
     std::string body = toJson(error);
     Headers none;
-    co_await exchange.respond(httpStatusOf(error.code), std::move(type), std::move(body), std::move(none));
+    co_await exchange.respond(httpStatusOf(error.code), std::move(type), std::move(body),
+                              std::move(none));
 }
 
 template <typename Request, typename Response>
@@ -182,7 +183,8 @@ asio::awaitable<std::optional<Codec>> Service::beginStream(Exchange &exchange)
 }
 
 template <typename Request>
-asio::awaitable<void> Service::stream(Exchange &exchange, Account user, StreamMethod<Request> method)
+asio::awaitable<void> Service::stream(Exchange &exchange, Account user,
+                                      StreamMethod<Request> method)
 {
     const auto codec = co_await beginStream(exchange);
     if (!codec)

@@ -12,14 +12,14 @@ namespace {
 
 constexpr std::size_t LargestInit = 1024 * 1024;
 
-/// Adds what browsers need to the answers of another exchange: any origin may read them, for access is
-/// decided by tokens that pages of strangers do not have.
+/// Adds what browsers need to the answers of another exchange: any origin may read them, for access
+/// is decided by tokens that pages of strangers do not have.
 class CorsExchange final : public Exchange {
 public:
     explicit CorsExchange(Exchange &inner)
-        : m_inner(inner), m_fromPage(!inner.request().header("origin").empty())
-    {
-    }
+        : m_inner(inner)
+        , m_fromPage(!inner.request().header("origin").empty())
+    {}
 
     [[nodiscard]] const RequestHead &request() const override { return m_inner.request(); }
     asio::awaitable<std::size_t> readSome(std::span<char> buffer) override
@@ -70,10 +70,11 @@ private:
 asio::awaitable<void> preflight(Exchange &exchange)
 {
     const RequestHead &head = exchange.request();
-    Headers headers{{"Access-Control-Allow-Origin", "*"},
-                    {"Access-Control-Allow-Methods", "HEAD, GET, POST, PUT, PATCH, DELETE"},
-                    {"Access-Control-Max-Age", "7200"},
-                    {"Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}};
+    Headers headers{
+        {"Access-Control-Allow-Origin", "*"},
+        {"Access-Control-Allow-Methods", "HEAD, GET, POST, PUT, PATCH, DELETE"},
+        {"Access-Control-Max-Age", "7200"},
+        {"Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}};
     const std::string_view wanted = head.header("access-control-request-headers");
     if (!wanted.empty())
         headers.emplace_back("Access-Control-Allow-Headers", std::string(wanted));
@@ -104,8 +105,7 @@ Service::Service(asio::io_context &context, AgentConfig config)
     , m_workers(context.get_executor())
     , m_processes(context)
     , m_uploadFree(context, Clock::time_point::max())
-{
-}
+{}
 
 Service::~Service() = default;
 
@@ -136,7 +136,7 @@ std::string Service::resolve(std::string_view path, const Account &user) const
 bool Service::tokenMatches(const RequestHead &head) const
 {
     return m_config.accessToken.empty()
-        || equalSecrets(head.header("x-access-token"), m_config.accessToken);
+           || equalSecrets(head.header("x-access-token"), m_config.accessToken);
 }
 
 asio::awaitable<void> Service::handle(Exchange &exchange)
@@ -157,7 +157,8 @@ asio::awaitable<void> Service::dispatch(Exchange &exchange)
     const bool isOpen = isFiles || (head.path == "/health" && head.method == "GET");
     if (!isOpen && !tokenMatches(head)) {
         Headers none;
-        co_await respondError(exchange, 401, "unauthorized access, please provide a valid access token",
+        co_await respondError(exchange, 401,
+                              "unauthorized access, please provide a valid access token",
                               std::move(none));
         co_return;
     }
@@ -286,7 +287,8 @@ asio::awaitable<void> Service::init(Exchange &exchange, Account)
         return found == object.fields().end() ? std::string() : found->second.string_value();
     };
     const std::string token = text("accessToken");
-    if (!token.empty() && !m_config.accessToken.empty() && !equalSecrets(token, m_config.accessToken)) {
+    if (!token.empty() && !m_config.accessToken.empty()
+        && !equalSecrets(token, m_config.accessToken)) {
         co_await respondError(exchange, 409, "access token is already set", std::move(none));
         co_return;
     }

@@ -62,7 +62,8 @@ private:
     asio::awaitable<void> failUnary(Exchange &exchange, RpcError error);
     asio::awaitable<std::optional<Codec>> beginStream(Exchange &exchange);
     template <typename Request, typename Response>
-    asio::awaitable<void> unary(Exchange &exchange, Account user, UnaryMethod<Request, Response> method);
+    asio::awaitable<void> unary(Exchange &exchange, Account user,
+                                UnaryMethod<Request, Response> method);
     template <typename Request>
     asio::awaitable<void> stream(Exchange &exchange, Account user, StreamMethod<Request> method);
     asio::awaitable<void> streamInput(Exchange &exchange, Account user);
@@ -70,12 +71,15 @@ private:
     // processcalls.cpp
     asio::awaitable<void> start(process::StartRequest request, Call call, ServerStream &stream);
     asio::awaitable<void> connect(process::ConnectRequest request, Call call, ServerStream &stream);
-    asio::awaitable<void> follow(std::shared_ptr<Process> process, std::shared_ptr<Subscriber> subscriber,
-                                 Call call, ServerStream &stream);
+    asio::awaitable<void> follow(std::shared_ptr<Process> process,
+                                 std::shared_ptr<Subscriber> subscriber, Call call,
+                                 ServerStream &stream);
     asio::awaitable<process::ListResponse> list(process::ListRequest request, Call call);
     asio::awaitable<process::UpdateResponse> update(process::UpdateRequest request, Call call);
-    asio::awaitable<process::SendInputResponse> sendInput(process::SendInputRequest request, Call call);
-    asio::awaitable<process::SendSignalResponse> sendSignal(process::SendSignalRequest request, Call call);
+    asio::awaitable<process::SendInputResponse> sendInput(process::SendInputRequest request,
+                                                          Call call);
+    asio::awaitable<process::SendSignalResponse> sendSignal(process::SendSignalRequest request,
+                                                            Call call);
     asio::awaitable<void> writeInput(std::shared_ptr<Process> process, process::ProcessInput input,
                                      Call call);
     /// Reads frames until the body ends. Throws RpcError.
@@ -86,26 +90,31 @@ private:
 
     // filesystemcalls.cpp
     asio::awaitable<filesystem::StatResponse> stat(filesystem::StatRequest request, Call call);
-    asio::awaitable<filesystem::ListDirResponse> listDir(filesystem::ListDirRequest request, Call call);
-    asio::awaitable<filesystem::MakeDirResponse> makeDir(filesystem::MakeDirRequest request, Call call);
+    asio::awaitable<filesystem::ListDirResponse> listDir(filesystem::ListDirRequest request,
+                                                         Call call);
+    asio::awaitable<filesystem::MakeDirResponse> makeDir(filesystem::MakeDirRequest request,
+                                                         Call call);
     asio::awaitable<filesystem::MoveResponse> move(filesystem::MoveRequest request, Call call);
-    asio::awaitable<filesystem::RemoveResponse> remove(filesystem::RemoveRequest request, Call call);
-    asio::awaitable<void> watchDir(filesystem::WatchDirRequest request, Call call, ServerStream &stream);
+    asio::awaitable<filesystem::RemoveResponse> remove(filesystem::RemoveRequest request,
+                                                       Call call);
+    asio::awaitable<void> watchDir(filesystem::WatchDirRequest request, Call call,
+                                   ServerStream &stream);
     asio::awaitable<filesystem::CreateWatcherResponse>
     createWatcher(filesystem::CreateWatcherRequest request, Call call);
     asio::awaitable<filesystem::GetWatcherEventsResponse>
     getWatcherEvents(filesystem::GetWatcherEventsRequest request, Call call);
     asio::awaitable<filesystem::RemoveWatcherResponse>
     removeWatcher(filesystem::RemoveWatcherRequest request, Call call);
-    asio::awaitable<std::shared_ptr<DirectoryWatch>> openWatch(std::string path, bool recursive,
-                                                               std::optional<Clock::time_point> deadline);
+    asio::awaitable<std::shared_ptr<DirectoryWatch>>
+    openWatch(std::string path, bool recursive, std::optional<Clock::time_point> deadline);
 
     // files.cpp
     struct FileCall {
         Account user;
         std::string path; ///< resolved; empty when the query has none
     };
-    asio::awaitable<std::optional<FileCall>> beginFileCall(Exchange &exchange, std::string operation);
+    asio::awaitable<std::optional<FileCall>> beginFileCall(Exchange &exchange,
+                                                           std::string operation);
     asio::awaitable<void> download(Exchange &exchange, Account user);
     asio::awaitable<void> upload(Exchange &exchange, Account user);
     /// Waits until nobody else writes this file.
@@ -118,7 +127,7 @@ private:
     ProcessTable m_processes;
     MetricsSampler m_metrics;
     std::map<std::string, std::shared_ptr<Watcher>> m_watchers; ///< of CreateWatcher
-    std::set<std::string> m_uploads; ///< paths being written
+    std::set<std::string> m_uploads;                            ///< paths being written
     asio::steady_timer m_uploadFree; ///< cancelled when one of them is done
 };
 

@@ -53,7 +53,7 @@ std::string lookUp(const std::string &program)
     while (!rest.empty()) {
         const auto colon = rest.find(':');
         const std::string candidate = std::string(rest.substr(0, colon)) + '/' + program;
-        struct stat info{};
+        struct stat info {};
         if (::stat(candidate.c_str(), &info) == 0 && S_ISREG(info.st_mode)
             && ::access(candidate.c_str(), X_OK) == 0)
             return candidate;
@@ -72,8 +72,8 @@ std::vector<char *> pointersTo(const std::vector<std::string> &texts)
     return pointers;
 }
 
-/// Everything the child needs, made before the fork: after it only async-signal-safe calls are allowed,
-/// because other threads may have held any lock.
+/// Everything the child needs, made before the fork: after it only async-signal-safe calls are
+/// allowed, because other threads may have held any lock.
 struct ChildPlan {
     const char *program = nullptr;
     char *const *argv = nullptr;
@@ -125,13 +125,13 @@ bool becomeUser(const ChildPlan &plan)
         return true;
     case UserSwitch::Real:
         return ::setgroups(plan.groupCount, plan.groups) == 0 && ::setgid(plan.gid) == 0
-            && ::setuid(plan.uid) == 0;
+               && ::setuid(plan.uid) == 0;
     case UserSwitch::SingleUid:
         if (plan.uid == 0)
             return true;
         return ::unshare(CLONE_NEWUSER) == 0 && writeText("/proc/self/setgroups", "deny")
-            && writeText("/proc/self/uid_map", plan.uidMap)
-            && writeText("/proc/self/gid_map", plan.gidMap);
+               && writeText("/proc/self/uid_map", plan.uidMap)
+               && writeText("/proc/self/gid_map", plan.gidMap);
     }
     return false;
 }
@@ -140,7 +140,7 @@ bool becomeUser(const ChildPlan &plan)
 {
     using Step = SpawnFailure::Step;
     // Handlers vanish with exec, ignored signals would not.
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; ++number)
         ::sigaction(number, &action, nullptr);
@@ -163,8 +163,8 @@ bool becomeUser(const ChildPlan &plan)
     static_cast<void>(writeText("/proc/self/oom_score_adj", "100"));
     if (!becomeUser(plan))
         giveUp(plan, Step::User);
-    // After the change of user, which clears it. PID 1 takes everything along anyway; this is for an
-    // agent that is not PID 1.
+    // After the change of user, which clears it. PID 1 takes everything along anyway; this is for
+    // an agent that is not PID 1.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != plan.parent)
         ::_exit(127);
@@ -188,8 +188,8 @@ Terminal openTerminal(const SpawnPlan &plan)
     if (::grantpt(terminal.master.get()) != 0 || ::unlockpt(terminal.master.get()) != 0)
         fail("unlock terminal");
     // By the master, not by name: what is mounted on /dev/pts is the sandbox's business.
-    terminal.slave = FileDescriptor(
-        ::ioctl(terminal.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    terminal.slave =
+        FileDescriptor(::ioctl(terminal.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
     if (!terminal.slave.isValid())
         fail("open terminal");
     if (::ioctl(terminal.master.get(), TIOCSWINSZ, &*plan.terminal) != 0)
@@ -207,11 +207,21 @@ std::string SpawnFailure::message() const
 {
     const char *what = "";
     switch (step) {
-    case Step::Session: what = "new session"; break;
-    case Step::Streams: what = "redirect streams"; break;
-    case Step::User: what = "become user"; break;
-    case Step::Directory: what = "change directory"; break;
-    case Step::Exec: what = "exec"; break;
+    case Step::Session:
+        what = "new session";
+        break;
+    case Step::Streams:
+        what = "redirect streams";
+        break;
+    case Step::User:
+        what = "become user";
+        break;
+    case Step::Directory:
+        what = "change directory";
+        break;
+    case Step::Exec:
+        what = "exec";
+        break;
     }
     return std::string(what) + ": " + std::generic_category().message(code);
 }
@@ -260,7 +270,8 @@ Spawned spawn(const SpawnPlan &plan)
         childOutput = std::move(output.writer);
         childErrors = std::move(errors.writer);
     }
-    for (const FileDescriptor *fd : {&result.input, &result.output, &result.errors, &failure.reader})
+    for (const FileDescriptor *fd :
+         {&result.input, &result.output, &result.errors, &failure.reader})
         if (fd->isValid())
             setNonBlocking(*fd);
 

@@ -15,18 +15,18 @@
 namespace moru::engine {
 
 /// The search path of sandbox processes, and of lookups for them.
-inline constexpr const char *SandboxPath
-    = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+inline constexpr const char *SandboxPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct SpawnPlan {
     std::string program; ///< as asked for; looked up in SandboxPath when it has no slash
-    std::vector<std::string> arguments; ///< without argv[0]
+    std::vector<std::string> arguments;   ///< without argv[0]
     std::vector<std::string> environment; ///< "NAME=value"
     std::string workdir;
     Account user;
     UserSwitch userSwitch = UserSwitch::Real;
     std::optional<winsize> terminal; ///< a PTY of this size instead of pipes
-    bool stdinPipe = true; ///< else /dev/null; without meaning for a PTY
+    bool stdinPipe = true;           ///< else /dev/null; without meaning for a PTY
 };
 
 struct Spawned {
@@ -45,8 +45,9 @@ struct SpawnFailure {
     [[nodiscard]] std::string message() const;
 };
 
-/// Forks and executes; all descriptors are non-blocking and close-on-exec. Throws std::system_error if
-/// the child could not be made. A child that cannot execute its program tells so through `failure`.
+/// Forks and executes; all descriptors are non-blocking and close-on-exec. Throws std::system_error
+/// if the child could not be made. A child that cannot execute its program tells so through
+/// `failure`.
 Spawned spawn(const SpawnPlan &plan);
 
 } // namespace moru::engine

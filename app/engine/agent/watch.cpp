@@ -19,8 +19,8 @@ namespace moru::engine {
 
 namespace {
 
-constexpr std::uint32_t Mask = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_ATTRIB
-    | IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr std::uint32_t Mask = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY
+                               | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
 std::string within(const std::string &folder, std::string_view name)
 {
@@ -38,15 +38,16 @@ void append(DirectoryWatch::Events &events, const std::string &name, filesystem:
 } // namespace
 
 DirectoryWatch::DirectoryWatch(std::string path, bool recursive)
-    : m_path(std::move(path)), m_recursive(recursive)
+    : m_path(std::move(path))
+    , m_recursive(recursive)
 {
-    struct stat info{};
+    struct stat info {};
     const std::string shown = '\'' + toUtf8(m_path) + '\'';
     if (::stat(m_path.c_str(), &info) != 0) {
         if (errno == ENOENT)
             throw RpcError(RpcCode::NotFound, "path not found: " + shown);
-        throw RpcError(RpcCode::Internal,
-                       "error getting file info of " + shown + ": " + std::generic_category().message(errno));
+        throw RpcError(RpcCode::Internal, "error getting file info of " + shown + ": "
+                                              + std::generic_category().message(errno));
     }
     if (!S_ISDIR(info.st_mode))
         throw RpcError(RpcCode::InvalidArgument, "path is not a directory: " + shown);
@@ -101,8 +102,9 @@ void DirectoryWatch::addTree(const NewFolder &folder, Events &events)
             }
             bool isFolder = entry->d_type == DT_DIR;
             if (entry->d_type == DT_UNKNOWN) {
-                struct stat info{};
-                isFolder = ::lstat(joinPath(m_path, child).c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+                struct stat info {};
+                isFolder =
+                    ::lstat(joinPath(m_path, child).c_str(), &info) == 0 && S_ISDIR(info.st_mode);
             }
             if (isFolder)
                 pending.push_back(child);
@@ -147,7 +149,8 @@ void DirectoryWatch::read(Events &events, std::vector<NewFolder> &folders)
     m_reported.clear();
 }
 
-void DirectoryWatch::take(const inotify_event &event, Events &events, std::vector<NewFolder> &folders)
+void DirectoryWatch::take(const inotify_event &event, Events &events,
+                          std::vector<NewFolder> &folders)
 {
     if ((event.mask & IN_Q_OVERFLOW) != 0)
         throw RpcError(RpcCode::Internal, "events were lost: too many changes at once");

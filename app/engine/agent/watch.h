@@ -15,8 +15,9 @@
 
 namespace moru::engine {
 
-/// One watched folder, by inotify, with its subfolders if wanted. No event loop inside: the owner waits
-/// for fd() to become readable, calls read(), and hands new folders to addTree(), which may block.
+/// One watched folder, by inotify, with its subfolders if wanted. No event loop inside: the owner
+/// waits for fd() to become readable, calls read(), and hands new folders to addTree(), which may
+/// block.
 class DirectoryWatch {
 public:
     using Events = std::vector<filesystem::FilesystemEvent>;
@@ -27,14 +28,14 @@ public:
     [[nodiscard]] int fd() const { return m_fd.get(); }
 
     struct NewFolder {
-        std::string name;    ///< relative to the watched folder
+        std::string name;     ///< relative to the watched folder
         bool created = false; ///< false: moved in with everything inside
     };
     /// Takes what the kernel has, without waiting. Afterwards each of `folders` has to be given to
     /// addTree(). Throws RpcError when events were lost.
     void read(Events &events, std::vector<NewFolder> &folders);
-    /// Watches a folder that appeared, and those below it. What was put into a created folder before we
-    /// could watch it is reported here. Blocking.
+    /// Watches a folder that appeared, and those below it. What was put into a created folder
+    /// before we could watch it is reported here. Blocking.
     void addTree(const NewFolder &folder, Events &events);
 
 private:

@@ -29,16 +29,15 @@ int duplicate(int fd)
 
 } // namespace
 
-Watcher::Watcher(asio::any_io_executor executor, std::shared_ptr<DirectoryWatch> watch, Workers &workers,
-                 WhenFull whenFull)
+Watcher::Watcher(asio::any_io_executor executor, std::shared_ptr<DirectoryWatch> watch,
+                 Workers &workers, WhenFull whenFull)
     : wake(executor)
     , m_watch(std::move(watch))
     , m_workers(workers)
     , m_whenFull(whenFull)
     , m_readable(executor, duplicate(m_watch->fd()))
     , m_room(executor)
-{
-}
+{}
 
 void Watcher::start()
 {
@@ -73,8 +72,8 @@ asio::awaitable<void> Watcher::gather(std::shared_ptr<Watcher> self)
             co_await self->m_room.async_wait(asTuple);
             continue;
         }
-        const auto [ec]
-            = co_await self->m_readable.async_wait(asio::posix::stream_descriptor::wait_read, asTuple);
+        const auto [ec] = co_await self->m_readable.async_wait(
+            asio::posix::stream_descriptor::wait_read, asTuple);
         if (ec)
             break;
         const auto found = std::make_shared<DirectoryWatch::Events>();

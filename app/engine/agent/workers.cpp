@@ -14,7 +14,9 @@ constexpr std::size_t Threads = 4;
 constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 
 struct Pending {
-    Pending(const asio::any_io_executor &executor) : wake(executor) {}
+    Pending(const asio::any_io_executor &executor)
+        : wake(executor)
+    {}
     asio::steady_timer wake;
     bool done = false;
     std::exception_ptr failure;

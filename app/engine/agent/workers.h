@@ -15,12 +15,14 @@ namespace moru::engine {
 /// terminals. Started with the first job.
 class Workers {
 public:
-    explicit Workers(asio::any_io_executor executor) : m_executor(std::move(executor)) {}
+    explicit Workers(asio::any_io_executor executor)
+        : m_executor(std::move(executor))
+    {}
     ~Workers();
 
-    /// Runs `job` on a thread and resumes in the event loop; rethrows what it threw. Past `deadline` it
-    /// throws RpcError deadline_exceeded while the job runs on: everything the job touches must be owned by
-    /// it unless there is no deadline.
+    /// Runs `job` on a thread and resumes in the event loop; rethrows what it threw. Past
+    /// `deadline` it throws RpcError deadline_exceeded while the job runs on: everything the job
+    /// touches must be owned by it unless there is no deadline.
     asio::awaitable<void> run(std::function<void()> job,
                               std::optional<Clock::time_point> deadline = std::nullopt);
 

@@ -356,7 +356,7 @@ private:
         m_chunked = !m_counted && !neverBody && !m_http10;
         if (!m_counted && !neverBody && m_http10)
             m_keepAlive = false; // the end of the body is the end of the connection
-        if (m_parser && !m_parser->is_done()) {
+        if (m_parser && m_parser->is_header_done() && !m_parser->is_done()) {
             const auto left = m_parser->content_length_remaining();
             if (m_expectsContinue || !left || *left > DrainLimit)
                 m_keepAlive = false;
@@ -418,6 +418,9 @@ asio::awaitable<void> runHandler(const Handler &handler, Connection &connection)
     } catch (const std::exception &e) {
         failed = true;
         failure = e.what();
+    } catch (...) {
+        failed = true;
+        failure = "unknown exception";
     }
     if (!failed && !connection.answered()) {
         failed = true;
