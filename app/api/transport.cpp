@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/api/transport.h"
 
+#include "app/api/oneshotbody.h"
 #include "app/core/log.h"
 
 #include <QDateTime>
@@ -218,6 +219,7 @@ std::optional<Error> networkError(const QNetworkReply &reply, int status)
     case QNetworkReply::HostNotFoundError:
         error.message = QStringLiteral("The host %1 was not found").arg(reply.url().host());
         break;
+    case QNetworkReply::ContentReSendError: // what OneShotBody makes of it
     case QNetworkReply::RemoteHostClosedError:
         error.message = broken("The server closed the connection without an answer",
                                "The connection broke in the middle of the answer");
@@ -267,6 +269,20 @@ QByteArray sanitizedHeaderValue(const QString &text)
             out += char(c.unicode());
     }
     return out;
+}
+
+/// A POST that Qt does not repeat on its own. (An empty body cannot prevent that; the requests that
+/// have none, kill and pause, do no harm when they arrive twice.)
+QNetworkReply *postOnce(QNetworkAccessManager &manager, QNetworkRequest request,
+                        const QByteArray &bytes)
+{
+    if (bytes.isEmpty())
+        return manager.post(request, bytes);
+    auto *body = new OneShotBody(bytes);
+    body->announceIn(request);
+    QNetworkReply *reply = manager.post(request, body);
+    body->setParent(reply);
+    return reply;
 }
 
 /// Managers with a bounded number of open replies each; grows and shrinks with the need.
@@ -551,7 +567,8 @@ private:
             base.toEncoded(QUrl::RemovePath | QUrl::RemoveQuery | QUrl::RemoveFragment);
         const QUrl url = QUrl::fromEncoded(root + m_plan.controlPath, QUrl::StrictMode);
         // The key goes to the API's host and nowhere else, whatever was put into the path.
-        if (!m_plan.controlPath.startsWith('/') || !url.isValid() || url.scheme() != base.scheme()
+        if (!m_plan.controlPath.startsWith('/') || m_plan.controlPath.startsWith("//")
+            || !url.isValid() || url.scheme() != base.scheme()
             || authorityOf(url) != authorityOf(base) || url.userInfo() != base.userInfo())
             return failure(Error::Kind::Invalid, QStringLiteral("The request's path is not valid"));
         m_plan.request = QNetworkRequest(url);
@@ -575,6 +592,8 @@ private:
         m_sentMs = QDateTime::currentMSecsSinceEpoch();
         if (m_plan.method == "GET")
             m_reply = manager->get(request);
+        else if (m_plan.method == "POST" && m_plan.retry == Transport::Retry::Never)
+            m_reply = postOnce(*manager, request, m_plan.body);
         else if (m_plan.method == "POST")
             m_reply = manager->post(request, m_plan.body);
         else if (m_plan.method == "DELETE")
@@ -738,9 +757,11 @@ void Transport::setEndpoint(const Endpoint &endpoint)
 void Transport::setApiKey(const QString &key)
 {
     d->apiKey = sanitizedHeaderValue(key);
-    d->keyState = Private::KeyState::Known;
+    const auto before = std::exchange(d->keyState, Private::KeyState::Known);
     for (UnaryJob *job : std::as_const(d->jobs))
         job->wake();
+    if (before == Private::KeyState::Unavailable)
+        d->noteReachability(true); // as far as is known; whoever waits may try again
 }
 
 bool Transport::hasApiKey() const
@@ -761,6 +782,7 @@ void Transport::setUnavailable(const Error &reason)
     d->unavailable = reason;
     for (UnaryJob *job : std::as_const(d->jobs))
         job->wake();
+    d->noteReachability(false);
 }
 
 void Transport::setLimits(const Limits &limits)
@@ -812,7 +834,7 @@ QNetworkReply *Transport::openStream(QNetworkRequest request, const QByteArray &
 {
     d->prepareLong(request);
     auto *manager = d->streams.take();
-    QNetworkReply *reply = manager->post(request, body);
+    QNetworkReply *reply = postOnce(*manager, request, body);
     reply->setReadBufferSize(StreamReadBuffer);
     Private::collectTlsErrors(reply);
     d->streams.track(reply, manager);
