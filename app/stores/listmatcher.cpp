@@ -79,7 +79,7 @@ ListDiff ListMatcher::compare(ListJob job)
     ListDiff diff;
     diff.sweep = job.sweep;
     diff.complete = job.complete;
-    apply(job.edits, job.sweep);
+    apply(job.edits);
 
     Batch batch;
     for (QByteArray &page : job.pages) {
@@ -114,13 +114,13 @@ ListDiff ListMatcher::compare(ListJob job)
     return diff;
 }
 
-void ListMatcher::apply(const std::vector<RowEdit> &edits, quint32 sweep)
+void ListMatcher::apply(const std::vector<RowEdit> &edits)
 {
     bool removed = false;
     for (const RowEdit &edit : edits) {
         if (edit.kind == RowEdit::Kind::Added) {
-            // Stamped with the running sweep, whose earlier pages could not have had it.
-            m_entries.push_back({edit.contentHash, edit.idHash, edit.serial, sweep});
+            // A sweep that was under way then may have been too early to have it.
+            m_entries.push_back({edit.contentHash, edit.idHash, edit.serial, edit.sweep});
             m_byId.insert(edit.idHash, edit.serial);
             if (edit.contentHash != 0)
                 m_byContent.insert(edit.contentHash, edit.serial);

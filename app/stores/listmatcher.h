@@ -27,6 +27,7 @@ struct RowEdit {
     quint32 serial = 0;
     quint64 idHash = 0;
     quint64 contentHash = 0;
+    quint32 sweep = 0; ///< Added: the one that was under way or had ended last
 };
 
 /// Pages of one sweep over the list, in the order they came.
@@ -79,7 +80,7 @@ private:
     };
     struct Batch;
 
-    void apply(const std::vector<RowEdit> &edits, quint32 sweep);
+    void apply(const std::vector<RowEdit> &edits);
     [[nodiscard]] std::optional<Error> scan(QByteArray page, quint32 sweep, Batch &batch);
     [[nodiscard]] Entry *entry(quint32 serial);
     void share(Sandbox &sandbox);

@@ -101,7 +101,7 @@ void SandboxStore::Private::append(std::vector<SandboxRow> fresh,
         rows.push_back(std::make_unique<SandboxRow>(std::move(fresh[i])));
         serials.push_back(serial);
         byId.insert(idHash, serial);
-        edits.push_back({RowEdit::Kind::Added, serial, idHash, contentHashes[i]});
+        edits.push_back({RowEdit::Kind::Added, serial, idHash, contentHashes[i], sweep});
     }
     emit q.rowsInserted(first, int(rows.size()) - 1);
 }
@@ -119,7 +119,7 @@ void SandboxStore::Private::remove(int first, int last, bool byUs)
         edited.remove(serial);
         confirmed.remove(serial);
         gone.insert(id, clock.elapsed());
-        edits.push_back({RowEdit::Kind::Removed, serial, 0, 0});
+        edits.push_back({RowEdit::Kind::Removed, serial, 0, 0, sweep});
     }
     rows.erase(rows.begin() + first, rows.begin() + last + 1);
     serials.erase(serials.begin() + first, serials.begin() + last + 1);
@@ -175,7 +175,7 @@ void SandboxStore::Private::changed(int index)
 void SandboxStore::Private::touch(quint32 serial)
 {
     edited.insert(serial, sweep);
-    edits.push_back({RowEdit::Kind::Touched, serial, 0, 0});
+    edits.push_back({RowEdit::Kind::Touched, serial, 0, 0, sweep});
 }
 
 void SandboxStore::Private::setPending(const QString &id, PendingAction action)
@@ -332,7 +332,7 @@ void SandboxStore::Private::apply(ListDiff diff)
         if (index < 0)
             continue;
         if (edited.value(element.serial) >= diff.sweep) {
-            edits.push_back({RowEdit::Kind::Touched, element.serial, 0, 0});
+            edits.push_back({RowEdit::Kind::Touched, element.serial, 0, 0, sweep});
             continue;
         }
         if (assign(*rows[size_t(index)], std::move(element.sandbox), element.onTimeout))

@@ -111,7 +111,7 @@ signals:
     void sandboxEnded(const QString &id, bool endedByUs);
 
 private:
-    friend struct SandboxStoreAccess; // benchmarks feed it without a network
+    friend struct SandboxStoreAccess; // benchmarks and tests feed it without a network
     struct Private;
     std::unique_ptr<Private> d;
 };

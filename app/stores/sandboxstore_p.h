@@ -129,14 +129,35 @@ struct SandboxStore::Private {
     int metricsFailures = 0;
 };
 
-/// The way in for benchmarks that measure the GUI thread's share without a network.
+/// The way in for benchmarks and for tests of what is built on a store: feeds it without a network.
 struct SandboxStoreAccess {
-    static ListMatcher &matcher(SandboxStore &store) { return *store.d->matcher; }
-    static std::vector<RowEdit> takeEdits(SandboxStore &store)
+    /// As a sweep whose pages have all arrived, on the calling thread.
+    static ListDiff compare(SandboxStore &store, QList<QByteArray> pages)
     {
-        return std::exchange(store.d->edits, {});
+        ListJob job;
+        job.pages = std::move(pages);
+        job.edits = std::exchange(store.d->edits, {});
+        job.sweep = ++store.d->sweep;
+        job.complete = true;
+        return store.d->matcher->compare(std::move(job));
     }
-    static void apply(SandboxStore &store, ListDiff diff) { store.d->apply(std::move(diff)); }
+    /// The GUI thread's share of it; what is missing is taken for gone.
+    static void apply(SandboxStore &store, ListDiff diff)
+    {
+        std::vector<quint32> missing = std::move(diff.missing);
+        store.d->apply(std::move(diff));
+        store.d->removeSoon(std::move(missing));
+        while (!store.d->leaving.empty())
+            store.d->removeSome();
+    }
+    static void setPending(SandboxStore &store, const QString &id, PendingAction action)
+    {
+        store.d->setPending(id, action);
+    }
+    static void setMetrics(SandboxStore &store, const QMap<QString, SandboxMetric> &metrics)
+    {
+        store.d->applyMetrics(metrics.keys(), metrics);
+    }
 };
 
 } // namespace moru
