@@ -164,6 +164,9 @@ QByteArray keyencoder::encode(int key, Qt::KeyboardModifiers modifiers, const QS
             return functionKey(candidate, modifierNumber(modifiers), modes);
     }
 
+    // AltGr arrives as Ctrl+Alt on Windows; then the layout has made a character of it.
+    if (control && alt && !text.isEmpty() && text[0].isPrint() && !text[0].isSpace())
+        return text.toUtf8();
     if (control) {
         if (const auto character = controlCharacter(key))
             return prefix + *character;

@@ -85,8 +85,7 @@ void Scrollback::store(const Record &record)
         std::memcpy(to + sizeof header, record.text, record.textBytes);
     if (runBytes)
         std::memcpy(to + sizeof header + record.textBytes, record.runs, runBytes);
-    const qint64 before = m_index.empty() ? m_firstRow : m_index.back().rowEnd;
-    entry.rowEnd = before + rowsOf(record);
+    entry.rowEnd = static_cast<std::uint32_t>(committedRowEnd() + rowsOf(record));
     m_index.push_back(entry);
 }
 
@@ -112,8 +111,8 @@ void Scrollback::push(const Cell *cells, int count, bool wrapped, bool plainAsci
             const std::uint32_t ch = cells[i].ch;
             to[i] = static_cast<char>(ch ? ch : ' ');
         }
-        const qint64 before = m_index.empty() ? m_firstRow : m_index.back().rowEnd;
-        entry.rowEnd = before + rowsForCells(length, m_columns);
+        entry.rowEnd =
+            static_cast<std::uint32_t>(committedRowEnd() + rowsForCells(length, m_columns));
         m_index.push_back(entry);
         trim();
         return;
@@ -201,7 +200,7 @@ void Scrollback::trim()
 {
     while (!m_index.empty()
            && (lines() > m_maxLines || (bytes() > m_maxBytes && m_index.size() > 1))) {
-        m_firstRow = m_index.front().rowEnd;
+        m_firstRow = rowEndOf(m_index.front());
         ++m_firstLine;
         m_index.pop_front();
         const std::uint32_t firstUsed =
@@ -247,7 +246,7 @@ void Scrollback::setColumns(int columns)
     qint64 rows = m_firstRow;
     for (std::size_t i = 0; i < m_index.size(); ++i) {
         rows += rowsOf(record(i));
-        m_index[i].rowEnd = rows;
+        m_index[i].rowEnd = static_cast<std::uint32_t>(rows);
     }
     if (m_open)
         m_openRows = rowsOf(openRecord());
@@ -328,14 +327,15 @@ int Scrollback::rowsOf(const Record &record) const
 
 qint64 Scrollback::rowStart(std::size_t line) const
 {
-    return line == 0 ? m_firstRow : m_index[line - 1].rowEnd;
+    return line == 0 ? m_firstRow : rowEndOf(m_index[line - 1]);
 }
 
 std::size_t Scrollback::lineOfRow(int row) const
 {
     const qint64 wanted = m_firstRow + row;
-    const auto found = std::upper_bound(m_index.begin(), m_index.end(), wanted,
-                                        [](qint64 at, const Entry &e) { return at < e.rowEnd; });
+    const auto found =
+        std::upper_bound(m_index.begin(), m_index.end(), wanted,
+                         [this](qint64 at, const Entry &e) { return at < rowEndOf(e); });
     return static_cast<std::size_t>(found - m_index.begin());
 }
 

@@ -93,7 +93,7 @@ private:
     struct Entry {
         std::uint32_t block;  ///< sequence number, wraps
         std::uint32_t offset; ///< within the block
-        qint64 rowEnd;        ///< rows up to and including this line
+        std::uint32_t rowEnd; ///< number of the row after this line, its low 32 bits
     };
     struct Block {
         std::unique_ptr<char[]> data;
@@ -101,9 +101,16 @@ private:
         std::uint32_t used = 0;
     };
 
-    [[nodiscard]] qint64 rowEnd() const
+    [[nodiscard]] qint64 rowEnd() const { return committedRowEnd() + (m_open ? m_openRows : 0); }
+    [[nodiscard]] qint64 committedRowEnd() const
     {
-        return (m_index.empty() ? m_firstRow : m_index.back().rowEnd) + (m_open ? m_openRows : 0);
+        return m_index.empty() ? m_firstRow : rowEndOf(m_index.back());
+    }
+    /// The full number: the rows held at one time are always fewer than 2^32.
+    [[nodiscard]] qint64 rowEndOf(const Entry &entry) const
+    {
+        return m_firstRow
+               + static_cast<std::uint32_t>(entry.rowEnd - static_cast<std::uint32_t>(m_firstRow));
     }
     [[nodiscard]] Record record(std::size_t line) const;
     [[nodiscard]] Record openRecord() const;

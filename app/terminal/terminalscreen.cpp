@@ -28,6 +28,14 @@ void appendCodePoint(QString &out, char32_t cp)
     }
 }
 
+void trimEnd(QString &text, qsizetype from)
+{
+    qsizetype end = text.size();
+    while (end > from && text[end - 1] == u' ')
+        --end;
+    text.truncate(end);
+}
+
 } // namespace
 
 TerminalScreen::TerminalScreen(int columns, int rows, int scrollbackLines)
@@ -508,13 +516,25 @@ void TerminalScreen::reflow(int columns, int rows, Cursor *current, Cursor *save
     // 3. A screen that was full stays full: rows come back from the scrollback.
     if (wasFull) {
         while (static_cast<int>(wrapped.size()) < rows && takeNewest()) {
-            lines.insert(lines.begin(), Line{popped.cells});
-            for (Mark &mark : marks)
-                ++mark.line;
             std::vector<NewRow> more;
+            if (popped.wrapped && !lines.empty()) {
+                // One long line that had been cut in the scrollback: the first line is its rest.
+                const int added = static_cast<int>(popped.cells.size());
+                for (Mark &mark : marks)
+                    mark.offset += mark.line == 0 ? added : 0;
+                lines.front().cells.insert(lines.front().cells.begin(), popped.cells.begin(),
+                                           popped.cells.end());
+                wrapped.erase(std::remove_if(wrapped.begin(), wrapped.end(),
+                                             [](const NewRow &row) { return row.line == 0; }),
+                              wrapped.end());
+            } else {
+                lines.insert(lines.begin(), Line{popped.cells});
+                for (Mark &mark : marks)
+                    ++mark.line;
+                for (NewRow &row : wrapped)
+                    ++row.line;
+            }
             wrapLine(lines.front().cells, 0, more);
-            for (NewRow &row : wrapped)
-                ++row.line;
             wrapped.insert(wrapped.begin(), more.begin(), more.end());
         }
     }
@@ -595,15 +615,9 @@ void TerminalScreen::readRow(int documentRow, RowBuffer &out) const
     }
 }
 
-void TerminalScreen::appendText(QString &out, const RowBuffer &row, int left, int right,
-                                bool trimEnd) const
+void TerminalScreen::appendText(QString &out, const RowBuffer &row, int left, int right)
 {
-    int end = std::min(right, static_cast<int>(row.cells.size()));
-    if (trimEnd) {
-        while (end > left
-               && (row.cells[index(end - 1)].ch == 0 || row.cells[index(end - 1)].ch == ' '))
-            --end;
-    }
+    const int end = std::min(right, static_cast<int>(row.cells.size()));
     for (int c = left; c < end; ++c) {
         const Cell &cell = row.cells[index(c)];
         if (cell.ch == Cell::WideTail)
@@ -622,7 +636,8 @@ QString TerminalScreen::rowText(int documentRow) const
     RowBuffer row;
     readRow(documentRow, row);
     QString out;
-    appendText(out, row, 0, m_columns, true);
+    appendText(out, row, 0, m_columns);
+    trimEnd(out, 0);
     return out;
 }
 
@@ -687,13 +702,19 @@ QString TerminalScreen::text(TextPosition from, TextPosition to) const
     const GridPosition first = gridPosition(from);
     const GridPosition last = gridPosition(to);
     RowBuffer row;
+    qsizetype lineStart = 0;
     for (int r = first.row; r <= last.row; ++r) {
         readRow(r, row);
-        const int left = r == first.row ? first.column : 0;
         const int right = r == last.row ? last.column : m_columns;
-        appendText(out, row, left, right, !row.wrapped);
-        if (r != last.row && !row.wrapped)
+        appendText(out, row, r == first.row ? first.column : 0, right);
+        if (row.wrapped)
+            continue;
+        // Blanks that fill a line up are not text; blanks before the end of the selection are.
+        if (right >= static_cast<int>(row.cells.size()))
+            trimEnd(out, lineStart);
+        if (r != last.row)
             out.append(u'\n');
+        lineStart = out.size();
     }
     return out;
 }
@@ -704,7 +725,9 @@ QString TerminalScreen::blockText(int firstRow, int lastRow, int left, int right
     RowBuffer row;
     for (int r = firstRow; r <= lastRow; ++r) {
         readRow(r, row);
-        appendText(out, row, left, right, true);
+        const qsizetype lineStart = out.size();
+        appendText(out, row, left, right);
+        trimEnd(out, lineStart);
         if (r != lastRow)
             out.append(u'\n');
     }
@@ -715,12 +738,16 @@ QString TerminalScreen::allText() const
 {
     QString out;
     RowBuffer row;
+    qsizetype lineStart = 0;
     const int count = documentRows();
     for (int r = 0; r < count; ++r) {
         readRow(r, row);
-        appendText(out, row, 0, m_columns, !row.wrapped);
-        if (!row.wrapped)
-            out.append(u'\n');
+        appendText(out, row, 0, m_columns);
+        if (row.wrapped)
+            continue;
+        trimEnd(out, lineStart);
+        out.append(u'\n');
+        lineStart = out.size();
     }
     while (out.endsWith(u'\n'))
         out.chop(1);

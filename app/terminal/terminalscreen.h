@@ -142,7 +142,7 @@ private:
     void resizeAlternate(int columns, int rows);
     void reflow(int columns, int rows, Cursor *current, Cursor *saved);
     [[nodiscard]] int lastUsedRow() const;
-    void appendText(QString &out, const RowBuffer &row, int left, int right, bool trimEnd) const;
+    static void appendText(QString &out, const RowBuffer &row, int left, int right);
 
     int m_columns;
     int m_rows;

@@ -696,11 +696,13 @@ void VtParser::syncToVterm()
         std::snprintf(sequence, sizeof sequence, "\x1b[%d;%dH", row + 1, cursor.column + 1);
     vterm_input_write(m_vt.get(), sequence, static_cast<std::size_t>(length));
     if (cursor.wrapPending) {
-        // There is no request for "at the end, about to wrap" but writing the last character again.
-        if (cursor.column == m_screen.columns() - 1)
-            vterm_input_write(m_vt.get(), " ", 1);
-        else
-            vterm_input_write(m_vt.get(), "\xe3\x81\x82", 3);
+        // There is no request for "at the end, about to wrap" but writing the last character again,
+        // with wrapping on.
+        std::string again = m_autowrap ? "" : "\x1b[?7h";
+        again += cursor.column == m_screen.columns() - 1 ? " " : "\xe3\x81\x82";
+        if (!m_autowrap)
+            again += "\x1b[?7l";
+        vterm_input_write(m_vt.get(), again.data(), again.size());
     }
     m_muted = false;
     VTermPos pos{};
@@ -1369,9 +1371,11 @@ void VtParser::restoreCursor()
     m_pen = saved.pen;
     TerminalScreen::Cursor &cursor = m_screen.cursor;
     cursor.row = std::min(saved.cursor.row, m_screen.rows() - 1);
+    if (m_origin)
+        cursor.row = std::clamp(cursor.row, m_regionTop, m_regionBottom - 1);
     cursor.column = std::min(saved.cursor.column, m_screen.columns() - 1);
     cursor.wrapPending =
-        saved.cursor.wrapPending && m_autowrap && saved.cursor.column < m_screen.columns();
+        saved.cursor.wrapPending && m_autowrap && cursor.column >= m_screen.columns() - 2;
 }
 
 void VtParser::fullReset()
@@ -1547,6 +1551,7 @@ void VtParser::resize(int columns, int rows)
     m_screen.resize(columns, rows, &m_savedPrimary.cursor);
     m_savedAlternate.cursor.row = std::min(m_savedAlternate.cursor.row, rows - 1);
     m_savedAlternate.cursor.column = std::min(m_savedAlternate.cursor.column, columns - 1);
+    m_savedAlternate.cursor.wrapPending = false;
     m_savedPrimary.origin = m_savedAlternate.origin = false;
     vterm_set_size(m_vt.get(), rows, columns);
     m_vtCursor = {-1, -1, false}; // it is told where it is before its next turn
