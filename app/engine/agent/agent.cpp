@@ -6,6 +6,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -50,6 +52,8 @@ int serveAgent(int listenFd, const AgentConfig &config)
         std::perror("agent: listening socket");
         return 1;
     }
+    // It would print a line for every malformed message.
+    google::protobuf::SetLogHandler(nullptr);
     try {
         asio::io_context context(1);
         Service service(context, config);
