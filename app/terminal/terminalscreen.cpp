@@ -302,27 +302,32 @@ void TerminalScreen::scroll(Rect rect, int down, int right, bool keep, const Cel
     if (right == 0)
         return;
     const int steps = std::min(std::abs(right), width);
+    const Cell filler = blankCell(pen);
     for (int r = rect.top; r < rect.bottom; ++r) {
         Row &row = line(r);
         if (row.wide) {
-            splitWide(row, rect.left, rect.right);
-            splitWide(row, right > 0 ? rect.left + steps : rect.right - steps, 0);
+            // Wide characters that the edges or the cut go through leave two blanks.
+            for (const int at :
+                 {rect.left, right > 0 ? rect.left + steps : rect.right - steps, rect.right}) {
+                if (at > 0 && at < m_columns && row.cells[index(at)].ch == Cell::WideTail)
+                    row.cells[index(at - 1)].ch = row.cells[index(at)].ch = 0;
+            }
         }
         const auto first = row.cells.begin() + rect.left;
         const auto last = row.cells.begin() + rect.right;
-        const bool wrapped = row.wrapped;
         if (right > 0) {
             std::copy(first + steps, last, first);
-            row.used = std::max(row.used, rect.right);
-            blank(row, rect.right - steps, rect.right, pen);
+            std::fill(last - steps, last, filler);
         } else {
             std::copy_backward(first, last - steps, last);
-            row.used = std::max(row.used, rect.right);
-            blank(row, rect.left, rect.left + steps, pen);
+            std::fill(first, first + steps, filler);
         }
-        row.wrapped = wrapped && rect.right != m_columns;
+        row.used = std::max(row.used, rect.right);
         while (row.used > 0 && row.cells[index(row.used - 1)].isBlank())
             --row.used;
+        row.plain = row.plain && filler.bg == 0;
+        if (rect.right == m_columns)
+            row.wrapped = false;
         row.dirty = true;
     }
 }

@@ -579,8 +579,8 @@ void VtParser::asciiText(const char *text, int length)
 {
     m_lastCharacter = static_cast<unsigned char>(text[length - 1]);
     if (m_singleShift) {
+        forwardSingleShift();
         slowText(text, 1);
-        m_singleShift = false;
         ++text;
         --length;
     }
@@ -620,7 +620,8 @@ void VtParser::character(char32_t cp)
         fastCharacter(cp, width);
         return;
     }
-    m_singleShift = false;
+    if (m_singleShift)
+        forwardSingleShift();
     std::string bytes;
     appendUtf8(bytes, cp);
     slowText(bytes.data(), static_cast<int>(bytes.size()));
@@ -655,6 +656,13 @@ void VtParser::lineFeed()
         m_screen.scroll({m_regionTop, m_regionBottom, 0, m_screen.columns()}, 1, 0, true, m_pen);
     else if (cursor.row < m_screen.rows() - 1)
         ++cursor.row;
+}
+
+void VtParser::forwardSingleShift()
+{
+    // Not before now: levelling the cursors may write a character, which would use it up.
+    const char sequence[2] = {'\x1b', std::exchange(m_singleShift, '\0')};
+    forward(sequence, sizeof sequence, WrapPending::Keep);
 }
 
 void VtParser::slowText(const char *text, int length)
@@ -1332,8 +1340,7 @@ void VtParser::escape(char final)
         break;
     case 'N':
     case 'O':
-        forward(std::string("\x1b") + final);
-        m_singleShift = true;
+        m_singleShift = final;
         break;
     case 'n':
     case 'o':
@@ -1410,7 +1417,7 @@ void VtParser::softReset()
     forward("\x1b[r\x1b>\x1b[0\"q\x1b[0 q\x0f");
     m_modes.keys.applicationKeypad = false;
     m_shift = 0;
-    m_singleShift = false;
+    m_singleShift = 0;
     for (int i = 0; i < 4; ++i)
         designate(i, 'B');
     (m_screen.isAlternate() ? m_savedAlternate : m_savedPrimary) = {};

@@ -125,6 +125,7 @@ private:
     void fastCharacter(char32_t cp, int width);
     void wrap();
     void lineFeed();
+    void forwardSingleShift();
     void slowText(const char *text, int length);
 
     // Sequences
@@ -193,7 +194,7 @@ private:
     int m_regionBottom = 0; ///< exclusive
     std::array<char, 4> m_charsets{'B', 'B', 'B', 'B'};
     int m_shift = 0;
-    bool m_singleShift = false;
+    char m_singleShift = 0; ///< 'N' or 'O': the next character comes from G2 or G3
     std::vector<bool> m_tabStops;
     char32_t m_lastCharacter = 0;
     SavedCursor m_savedPrimary;

@@ -315,6 +315,8 @@ void TestVtParser::fastPathsGiveTheSameScreen()
             recent.removeFirst();
         fast.feed(piece);
         plain.feed(piece);
+        if (!fast.screen.checkInvariants().isEmpty())
+            qDebug().noquote() << "step" << i << "after" << recent.join(" , ");
         QCOMPARE(fast.screen.checkInvariants(), QString());
         const bool same = fast.screen.cursor == plain.screen.cursor
                           && fast.screen.gridText() == plain.screen.gridText();
