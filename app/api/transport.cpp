@@ -833,9 +833,15 @@ Call Transport::unary(const QByteArray &method, QNetworkRequest request, const Q
 QNetworkReply *Transport::openStream(QNetworkRequest request, const QByteArray &body)
 {
     d->prepareLong(request);
+    // Also keeps Qt from decompressing: frames say themselves what they are.
+    request.setRawHeader("Accept-Encoding", "identity");
     auto *manager = d->streams.take();
     QNetworkReply *reply = postOnce(*manager, request, body);
-    reply->setReadBufferSize(StreamReadBuffer);
+    // Qt 6.4 forgets a limit that is set before a POST has left. Set when the answer begins it
+    // holds, and without it a flood of output would be read into memory however slow the receiver
+    // is.
+    connect(reply, &QNetworkReply::metaDataChanged, reply,
+            [reply] { reply->setReadBufferSize(StreamReadBuffer); });
     Private::collectTlsErrors(reply);
     d->streams.track(reply, manager);
     return reply;

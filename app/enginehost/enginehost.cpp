@@ -417,6 +417,15 @@ EngineHost::EngineHost(QString program, QString stateDir, QObject *parent)
 EngineHost::~EngineHost()
 {
     d->dropHealth();
+    // A "stop" under way is carried through; nobody waits for it.
+    const auto helpers = findChildren<QProcess *>(QString(), Qt::FindDirectChildrenOnly);
+    for (QProcess *helper : helpers) {
+        helper->disconnect();
+        if (helper->state() == QProcess::NotRunning)
+            continue;
+        helper->setParent(QCoreApplication::instance());
+        connect(helper, &QProcess::finished, helper, &QObject::deleteLater);
+    }
 }
 
 EngineHost::State EngineHost::state() const

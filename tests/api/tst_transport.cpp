@@ -324,7 +324,7 @@ private slots:
         QTest::addColumn<QByteArray>("type");
         QTest::addColumn<Error::Kind>("kind");
         QTest::addColumn<QString>("message");
-        const QByteArray json = "application/json";
+        const QByteArray jsonType = "application/json";
         const QByteArray html = "text/html; charset=utf-8";
         const auto error = [](int code, const char *message) {
             return QByteArray("{\"code\":" + QByteArray::number(code) + ",\"message\":\"" + message
@@ -334,69 +334,73 @@ private slots:
             return QByteArray(json("{'code':'") + QByteArray(code) + json("','message':'why'}"));
         };
         const QString why = QStringLiteral("why");
-        QTest::newRow("400") << 400 << error(400, "why") << json << Kind::Invalid << why;
-        QTest::newRow("401") << 401 << error(401, "why") << json << Kind::Unauthorized << why;
-        QTest::newRow("403") << 403 << error(403, "why") << json << Kind::Unauthorized << why;
-        QTest::newRow("404") << 404 << error(404, "why") << json << Kind::NotFound << why;
-        QTest::newRow("409") << 409 << error(409, "why") << json << Kind::Conflict << why;
-        QTest::newRow("429") << 429 << error(429, "why") << json << Kind::RateLimited << why;
-        QTest::newRow("500") << 500 << error(500, "why") << json << Kind::Server << why;
-        QTest::newRow("502") << 502 << error(502, "why") << json << Kind::Server << why;
-        QTest::newRow("504") << 504 << error(504, "why") << json << Kind::Timeout << why;
-        QTest::newRow("507") << 507 << error(507, "why") << json << Kind::NoSpace << why;
+        QTest::newRow("400") << 400 << error(400, "why") << jsonType << Kind::Invalid << why;
+        QTest::newRow("401") << 401 << error(401, "why") << jsonType << Kind::Unauthorized << why;
+        QTest::newRow("403") << 403 << error(403, "why") << jsonType << Kind::Unauthorized << why;
+        QTest::newRow("404") << 404 << error(404, "why") << jsonType << Kind::NotFound << why;
+        QTest::newRow("409") << 409 << error(409, "why") << jsonType << Kind::Conflict << why;
+        QTest::newRow("429") << 429 << error(429, "why") << jsonType << Kind::RateLimited << why;
+        QTest::newRow("500") << 500 << error(500, "why") << jsonType << Kind::Server << why;
+        QTest::newRow("502") << 502 << error(502, "why") << jsonType << Kind::Server << why;
+        QTest::newRow("504") << 504 << error(504, "why") << jsonType << Kind::Timeout << why;
+        QTest::newRow("507") << 507 << error(507, "why") << jsonType << Kind::NoSpace << why;
         QTest::newRow("sandbox gone")
             << 502
             << QByteArray(
                    json("{'sandboxId':'i1','message':'The sandbox was not found','code':502}"))
-            << json << Kind::NotFound << QStringLiteral("The sandbox was not found");
+            << jsonType << Kind::NotFound << QStringLiteral("The sandbox was not found");
         QTest::newRow("port closed")
             << 502
             << QByteArray(json("{'sandboxId':'i1','message':'The sandbox is running but port is "
                                "not open','code':502}"))
-            << json << Kind::Server
+            << jsonType << Kind::Server
             << QStringLiteral("The sandbox is running but port is not open");
         QTest::newRow("html 500") << 500 << QByteArray("<html>oops</html>") << html << Kind::Server
                                   << QStringLiteral("HTTP 500");
         QTest::newRow("html 404 is not 'gone'")
             << 404 << QByteArray("<html>nginx</html>") << html << Kind::Protocol << QString();
         QTest::newRow("empty 404 is not 'gone'")
-            << 404 << QByteArray() << json << Kind::Protocol << QString();
+            << 404 << QByteArray() << jsonType << Kind::Protocol << QString();
         QTest::newRow("html 409 is not 'already'")
             << 409 << QByteArray("<html>nginx</html>") << html << Kind::Protocol << QString();
         QTest::newRow("empty 500")
-            << 500 << QByteArray() << json << Kind::Server << QStringLiteral("HTTP 500");
+            << 500 << QByteArray() << jsonType << Kind::Server << QStringLiteral("HTTP 500");
         QTest::newRow("truncated 500")
-            << 500 << json("{'code':50") << json << Kind::Server << QString();
+            << 500 << json("{'code':50") << jsonType << Kind::Server << QString();
         QTest::newRow("text 400") << 400 << QByteArray("bad host") << QByteArray("text/plain")
                                   << Kind::Invalid << QStringLiteral("bad host");
-        QTest::newRow("canceled") << 499 << connectError("canceled") << json << Kind::Server << why;
-        QTest::newRow("unknown") << 500 << connectError("unknown") << json << Kind::Server << why;
+        QTest::newRow("canceled") << 499 << connectError("canceled") << jsonType << Kind::Server
+                                  << why;
+        QTest::newRow("unknown") << 500 << connectError("unknown") << jsonType << Kind::Server
+                                 << why;
         QTest::newRow("invalid_argument")
-            << 400 << connectError("invalid_argument") << json << Kind::Invalid << why;
+            << 400 << connectError("invalid_argument") << jsonType << Kind::Invalid << why;
         QTest::newRow("deadline_exceeded")
-            << 504 << connectError("deadline_exceeded") << json << Kind::Timeout << why;
+            << 504 << connectError("deadline_exceeded") << jsonType << Kind::Timeout << why;
         QTest::newRow("not_found")
-            << 404 << connectError("not_found") << json << Kind::NotFound << why;
+            << 404 << connectError("not_found") << jsonType << Kind::NotFound << why;
         QTest::newRow("already_exists")
-            << 409 << connectError("already_exists") << json << Kind::Conflict << why;
+            << 409 << connectError("already_exists") << jsonType << Kind::Conflict << why;
         QTest::newRow("permission_denied")
-            << 403 << connectError("permission_denied") << json << Kind::Unauthorized << why;
+            << 403 << connectError("permission_denied") << jsonType << Kind::Unauthorized << why;
         QTest::newRow("resource_exhausted")
-            << 429 << connectError("resource_exhausted") << json << Kind::RateLimited << why;
+            << 429 << connectError("resource_exhausted") << jsonType << Kind::RateLimited << why;
         QTest::newRow("failed_precondition")
-            << 400 << connectError("failed_precondition") << json << Kind::Conflict << why;
-        QTest::newRow("aborted") << 409 << connectError("aborted") << json << Kind::Conflict << why;
+            << 400 << connectError("failed_precondition") << jsonType << Kind::Conflict << why;
+        QTest::newRow("aborted") << 409 << connectError("aborted") << jsonType << Kind::Conflict
+                                 << why;
         QTest::newRow("out_of_range")
-            << 400 << connectError("out_of_range") << json << Kind::Invalid << why;
+            << 400 << connectError("out_of_range") << jsonType << Kind::Invalid << why;
         QTest::newRow("unimplemented")
-            << 501 << connectError("unimplemented") << json << Kind::Server << why;
-        QTest::newRow("internal") << 500 << connectError("internal") << json << Kind::Server << why;
+            << 501 << connectError("unimplemented") << jsonType << Kind::Server << why;
+        QTest::newRow("internal") << 500 << connectError("internal") << jsonType << Kind::Server
+                                  << why;
         QTest::newRow("unavailable")
-            << 503 << connectError("unavailable") << json << Kind::Server << why;
+            << 503 << connectError("unavailable") << jsonType << Kind::Server << why;
         QTest::newRow("data_loss")
-            << 500 << connectError("data_loss") << json << Kind::Server << why;
+            << 500 << connectError("data_loss") << jsonType << Kind::Server << why;
         QTest::newRow("unauthenticated")
-            << 401 << connectError("unauthenticated") << json << Kind::Unauthorized << why;
+            << 401 << connectError("unauthenticated") << jsonType << Kind::Unauthorized << why;
     }
 
     void answersBecomeErrors()

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The app's side of moru-local's life, with the real moru-local.
+#include "app/connections/connectionmanager.h"
+#include "app/core/settings.h"
+#include "app/enginehost/enginefiles.h"
+#include "app/enginehost/enginehost.h"
+
+#include "tests/support/outcome.h"
+
+#include <QDir>
+#include <QProcess>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <csignal>
+#include <memory>
+
+using namespace moru;
+using namespace moru::test;
+using State = EngineHost::State;
+
+namespace {
+
+/// Nothing here has a key to keep.
+class NoSecrets final : public SecretStore {
+public:
+    void read(const QString &, QObject *context, Done<QString> done) override
+    {
+        QMetaObject::invokeMethod(
+            context, [done] { done(failure(Error::Kind::NotFound, QStringLiteral("none"))); },
+            Qt::QueuedConnection);
+    }
+    void write(const QString &, const QString &, QObject *context, Done<> done) override
+    {
+        QMetaObject::invokeMethod(
+            context, [done] { done({}); }, Qt::QueuedConnection);
+    }
+    void remove(const QString &, QObject *context, Done<> done) override
+    {
+        QMetaObject::invokeMethod(
+            context, [done] { done({}); }, Qt::QueuedConnection);
+    }
+};
+
+} // namespace
+
+class RealEngineHostTest : public QObject {
+    Q_OBJECT
+
+private:
+    std::unique_ptr<QTemporaryDir> m_dir;
+    const QString m_program =
+        QDir(qEnvironmentVariable("MORU_BIN_DIR")).filePath(QStringLiteral("moru-local"));
+
+    [[nodiscard]] QString stateDir() const { return m_dir->filePath(QStringLiteral("state")); }
+    [[nodiscard]] qint64 enginePid() const
+    {
+        const auto record = enginefiles::readRecord(stateDir());
+        return record ? record->pid : 0;
+    }
+
+private slots:
+    void init()
+    {
+        QVERIFY2(QFile::exists(m_program), qPrintable(m_program));
+        m_dir = std::make_unique<QTemporaryDir>();
+    }
+
+    void cleanup()
+    {
+        QProcess reset;
+        reset.start(m_program, {QStringLiteral("stop"), QStringLiteral("--state-dir"), stateDir()});
+        QVERIFY(reset.waitForFinished(60000));
+        m_dir.reset();
+    }
+
+    void theLocalConnectionFollowsTheEngine()
+    {
+        EngineHost engine(m_program, stateDir());
+        NoSecrets secrets;
+        Settings settings(m_dir->filePath(QStringLiteral("settings.ini")));
+        ConnectionManager manager(settings, secrets, &engine, QProcessEnvironment());
+        Connection *local = manager.find(QStringLiteral("local"));
+        QVERIFY(local);
+        Outcome<> tooEarly;
+        local->control().probe(this, tooEarly.done());
+        QTRY_VERIFY(tooEarly.arrived());
+        QCOMPARE(tooEarly.error().kind, Error::Kind::Local);
+
+        engine.start();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Running, 30000);
+        QVERIFY2(enginefiles::isLocked(stateDir()), "the lock of a serving engine is not seen");
+        Outcome<> probe;
+        local->control().probe(this, probe.done());
+        QTRY_VERIFY_WITH_TIMEOUT(probe.arrived(), 20000);
+        QVERIFY2(probe.ok(), qPrintable(probe.ok() ? QString() : probe.error().message));
+        QVERIFY(qAbs(local->transport().serverClockOffsetMs()) < 2000);
+
+        engine.stop();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Stopped, 60000);
+        Outcome<> stopped;
+        local->control().probe(this, stopped.done());
+        QTRY_VERIFY(stopped.arrived());
+        QCOMPARE(stopped.error().kind, Error::Kind::Local);
+    }
+
+    void theEngineOutlivesTheAppAndACrash()
+    {
+        auto first = std::make_unique<EngineHost>(m_program, stateDir());
+        first->start();
+        QTRY_COMPARE_WITH_TIMEOUT(first->state(), State::Running, 30000);
+        const qint64 pid = enginePid();
+        first.reset();
+        QVERIFY(enginefiles::isAlive(pid));
+
+        EngineHost second(m_program, stateDir());
+        second.start();
+        QTRY_COMPARE_WITH_TIMEOUT(second.state(), State::Running, 30000);
+        QCOMPARE(enginePid(), pid);
+
+        QVERIFY(::kill(pid_t(pid), SIGKILL) == 0);
+        QTRY_COMPARE_WITH_TIMEOUT(second.state(), State::Failed, 20000);
+        second.start();
+        QTRY_COMPARE_WITH_TIMEOUT(second.state(), State::Running, 30000);
+        QVERIFY(enginePid() != pid);
+    }
+
+    void twoAppsAtOnceShareOneEngine()
+    {
+        EngineHost first(m_program, stateDir());
+        EngineHost second(m_program, stateDir());
+        first.start();
+        second.start();
+        QTRY_COMPARE_WITH_TIMEOUT(first.state(), State::Running, 30000);
+        QTRY_COMPARE_WITH_TIMEOUT(second.state(), State::Running, 30000);
+        QCOMPARE(first.address().apiUrl, second.address().apiUrl);
+    }
+
+    void theDoctorSpeaks()
+    {
+        EngineHost engine(m_program, stateDir());
+        Outcome<EngineHost::Diagnosis> diagnosis;
+        engine.doctor(this, diagnosis.done());
+        QTRY_VERIFY_WITH_TIMEOUT(diagnosis.arrived(), 60000);
+        QVERIFY(diagnosis.ok());
+        QVERIFY(!diagnosis.value().text.isEmpty());
+    }
+
+    void aSandboxRunsACommandThroughTheClient()
+    {
+        EngineHost engine(m_program, stateDir());
+        NoSecrets secrets;
+        Settings settings(m_dir->filePath(QStringLiteral("settings.ini")));
+        ConnectionManager manager(settings, secrets, &engine, QProcessEnvironment());
+        Connection *local = manager.find(QStringLiteral("local"));
+        engine.start();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Running, 30000);
+
+        Outcome<SandboxDetail> created;
+        local->control().createSandbox({}, this, created.done());
+        QTRY_VERIFY_WITH_TIMEOUT(created.arrived(), 60000);
+        QVERIFY2(created.ok(), qPrintable(created.ok() ? QString() : created.error().message));
+        const QString id = created.value().sandbox.id;
+        EnvdClient &envd = local->envd(id);
+
+        Outcome<> written;
+        envd.writeFile(QStringLiteral("/home/user/a b.txt"), "from the client", this,
+                       written.done());
+        QTRY_VERIFY_WITH_TIMEOUT(written.arrived(), 20000);
+        QVERIFY2(written.ok(), qPrintable(written.ok() ? QString() : written.error().message));
+        Outcome<EnvdClient::CommandOutput> ran;
+        envd.run(QStringLiteral("cat 'a b.txt'; echo oops >&2; exit 3"), 30, 1000, this,
+                 ran.done());
+        QTRY_VERIFY_WITH_TIMEOUT(ran.arrived(), 20000);
+        QVERIFY2(ran.ok(), qPrintable(ran.ok() ? QString() : ran.error().message));
+        QCOMPARE(ran.value().out, QByteArray("from the client"));
+        QCOMPARE(ran.value().err, QByteArray("oops\n"));
+        QCOMPARE(ran.value().end.exitCode, 3);
+        Outcome<QByteArray> read;
+        envd.readFile(QStringLiteral("/home/user/a b.txt"), 1000, this, read.done());
+        QTRY_VERIFY_WITH_TIMEOUT(read.arrived(), 20000);
+        QCOMPARE(read.value(), QByteArray("from the client"));
+        Outcome<QByteArray> missing;
+        envd.readFile(QStringLiteral("/nope"), 1000, this, missing.done());
+        QTRY_VERIFY_WITH_TIMEOUT(missing.arrived(), 20000);
+        QCOMPARE(missing.error().kind, Error::Kind::NotFound);
+
+        ProcessSpec spec;
+        spec.pty = true;
+        spec.args = {QStringLiteral("-i"), QStringLiteral("-l")};
+        ProcessStream *shell = envd.start(spec, this);
+        QByteArray screen;
+        int ends = 0;
+        connect(shell, &ProcessStream::ptyData, this,
+                [&screen](const QByteArray &bytes) { screen += bytes; });
+        connect(shell, &ProcessStream::finished, this, [&ends] { ends += 1; });
+        shell->resize(132, 43);
+        shell->sendInput("stty size; exit\n");
+        QTRY_COMPARE_WITH_TIMEOUT(ends, 1, 20000);
+        QVERIFY2(screen.contains("43 132"), screen.constData());
+
+        Outcome<bool> killed;
+        local->control().killSandbox(id, this, killed.done());
+        QTRY_VERIFY_WITH_TIMEOUT(killed.arrived(), 20000);
+        QVERIFY(killed.value());
+        Outcome<bool> again;
+        local->control().killSandbox(id, this, again.done());
+        QTRY_VERIFY_WITH_TIMEOUT(again.arrived(), 20000);
+        QCOMPARE(again.value(), false);
+        Outcome<EnvdClient::CommandOutput> gone;
+        envd.run(QStringLiteral("true"), 30, 1000, this, gone.done());
+        QTRY_VERIFY_WITH_TIMEOUT(gone.arrived(), 20000);
+        QCOMPARE(gone.error().kind, Error::Kind::NotFound);
+    }
+};
+
+QTEST_GUILESS_MAIN(RealEngineHostTest)
+#include "tst_enginehost_real.moc"
