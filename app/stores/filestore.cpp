@@ -23,8 +23,8 @@ constexpr qint64 kPollMs = 5000;
 constexpr qint64 kSettleMs = 150; // several events come per write
 constexpr qint64 kRewatchMs = 30000;
 constexpr qint64 kNever = std::numeric_limits<qint64>::max();
-// Beyond so many separate insertions one new ordering of the folder is cheaper.
-constexpr size_t kMaxInsertRuns = 32;
+// Beyond so many separate insertions or removals one new ordering of the folder is cheaper.
+constexpr size_t kMaxRuns = 32;
 
 int compared(qint64 a, qint64 b)
 {
@@ -413,6 +413,12 @@ struct FileStore::Private {
         }
 
         // 2. Removals, in runs, from the end.
+        const auto goes = [&](size_t i) { return !stays[i]; };
+        size_t runs = 0;
+        for (size_t i = 0; i < stays.size(); ++i)
+            runs += goes(i) && (i == 0 || !goes(i - 1)) ? 1U : 0U;
+        if (runs > kMaxRuns)
+            moveToEnd(parent, stays);
         for (size_t end = stays.size(); end > 0;) {
             if (stays[end - 1]) {
                 --end;
@@ -450,6 +456,19 @@ struct FileStore::Private {
         insert(parent, std::move(newcomers));
     }
 
+    /// What is about to go becomes one run: `stays` follows the new order.
+    void moveToEnd(FileNode *parent, std::vector<bool> &stays) const
+    {
+        emit q.orderAboutToChange(parent);
+        std::stable_partition(parent->children.begin(), parent->children.end(),
+                              [&](const auto &child) { return stays[size_t(child->row)]; });
+        renumber(parent, 0);
+        const auto kept = std::count(stays.begin(), stays.end(), true);
+        std::fill(stays.begin(), stays.begin() + kept, true);
+        std::fill(stays.begin() + kept, stays.end(), false);
+        emit q.orderChanged();
+    }
+
     void insert(FileNode *parent, std::vector<std::unique_ptr<FileNode>> newcomers)
     {
         struct Run {
@@ -468,7 +487,7 @@ struct FileStore::Private {
             else
                 runs.push_back({at, i, 1});
         }
-        const bool scattered = runs.size() > kMaxInsertRuns;
+        const bool scattered = runs.size() > kMaxRuns;
         if (scattered)
             runs = {{parent->children.size(), 0, newcomers.size()}};
         // From the end, so that the positions of the remaining runs stay true.

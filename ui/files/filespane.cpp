@@ -17,6 +17,7 @@
 #include <QAction>
 #include <QApplication>
 #include <QClipboard>
+#include <QDropEvent>
 #include <QEvent>
 #include <QFileInfo>
 #include <QHBoxLayout>
@@ -274,10 +275,11 @@ struct FilesPane::Private : QObject {
                 store.setActive(false);
         } else if (object == placeholder && isUploadPlaceholder && reachable) {
             // An empty folder takes dropped files as the tree does.
-            if (event->type() == QEvent::DragEnter || event->type() == QEvent::DragMove
-                || event->type() == QEvent::Drop) {
-                QEvent *forwarded = event;
-                return QCoreApplication::sendEvent(tree->viewport(), forwarded);
+            if (event->type() == QEvent::DragEnter || event->type() == QEvent::DragMove)
+                return FileTreeView::offer(*static_cast<QDropEvent *>(event));
+            if (event->type() == QEvent::Drop) {
+                tree->take(*static_cast<QDropEvent *>(event), store.root().path);
+                return true;
             }
         }
         return QObject::eventFilter(object, event);

@@ -194,19 +194,31 @@ void FileTreeView::setDropTarget(const QModelIndex &index)
     viewport()->update();
 }
 
+bool FileTreeView::offer(QDropEvent &event)
+{
+    if (localFiles(*event.mimeData()).isEmpty())
+        return false;
+    event.setDropAction(Qt::CopyAction);
+    event.accept();
+    return true;
+}
+
+void FileTreeView::take(QDropEvent &event, const QString &folder)
+{
+    if (offer(event))
+        emit filesDropped(localFiles(*event.mimeData()), folder);
+}
+
 void FileTreeView::dragEnterEvent(QDragEnterEvent *event)
 {
-    if (m_store.root().path.isEmpty() || localFiles(*event->mimeData()).isEmpty())
-        return;
-    event->setDropAction(Qt::CopyAction);
-    event->accept();
+    if (!m_store.root().path.isEmpty())
+        offer(*event);
 }
 
 void FileTreeView::dragMoveEvent(QDragMoveEvent *event)
 {
     setDropTarget(folderAt(event->position().toPoint()));
-    event->setDropAction(Qt::CopyAction);
-    event->accept();
+    offer(*event);
 }
 
 void FileTreeView::dragLeaveEvent(QDragLeaveEvent *event)
@@ -218,12 +230,7 @@ void FileTreeView::dragLeaveEvent(QDragLeaveEvent *event)
 void FileTreeView::dropEvent(QDropEvent *event)
 {
     setDropTarget({});
-    const QStringList files = localFiles(*event->mimeData());
-    if (files.isEmpty())
-        return;
-    event->setDropAction(Qt::CopyAction);
-    event->accept();
-    emit filesDropped(files, m_model.node(folderAt(event->position().toPoint()))->path);
+    take(*event, m_model.node(folderAt(event->position().toPoint()))->path);
 }
 
 } // namespace moru

@@ -42,6 +42,11 @@ public:
     /// without a selection.
     [[nodiscard]] QString targetFolder() const;
 
+    /// Accepts a drag that carries local files. False: it carries none.
+    static bool offer(QDropEvent &event);
+    /// Takes the files of a drop.
+    void take(QDropEvent &event, const QString &folder);
+
 signals:
     void filesDropped(const QStringList &localPaths, const QString &folder);
 
