@@ -10,11 +10,14 @@
 #include <QElapsedTimer>
 #include <QFile>
 #include <QFileInfo>
+#include <QHostAddress>
 #include <QNetworkAccessManager>
 #include <QNetworkReply>
 #include <QPointer>
 #include <QProcess>
 #include <QStandardPaths>
+#include <QTcpServer>
+#include <QTemporaryFile>
 #include <QTimer>
 
 #include <functional>
@@ -24,6 +27,7 @@ namespace moru {
 
 namespace {
 
+constexpr quint16 EnginePort = 7450; ///< control plane; the data plane has the next one
 constexpr int PollMs = 50;
 constexpr int WatchMs = 2000;
 constexpr int HealthLimitMs = 2000;
@@ -210,13 +214,22 @@ struct EngineHost::Private {
             QFile::setPermissions(stateDir, QFileDevice::ReadOwner | QFileDevice::WriteOwner
                                                 | QFileDevice::ExeOwner);
         }
-        startLog = QDir(stateDir).filePath(
-            QStringLiteral("start-%1.err").arg(QCoreApplication::applicationPid()));
+        // Not in the state directory: the engine refuses a folder that holds things it does not
+        // know.
+        QTemporaryFile output(QDir(QDir::tempPath()).filePath(QStringLiteral("moru-start-XXXXXX")));
+        output.setAutoRemove(false);
+        if (!output.open()) {
+            endStart(localError(
+                QStringLiteral("No temporary file can be made: %1").arg(output.errorString())));
+            return;
+        }
+        startLog = output.fileName();
         // Detached: own session, no pipe to us. The engine outlives the app.
         QProcess process;
         process.setProgram(program);
         process.setArguments({QStringLiteral("serve"), QStringLiteral("--state-dir"), stateDir,
-                              QStringLiteral("--log-file"), q->logFile()});
+                              QStringLiteral("--log-file"), q->logFile(),
+                              QStringLiteral("--listen"), listenAddress()});
         process.setProcessEnvironment(engineEnvironment());
         process.setWorkingDirectory(QDir::rootPath());
         process.setStandardInputFile(QProcess::nullDevice());
@@ -225,6 +238,20 @@ struct EngineHost::Private {
         if (!process.startDetached(&spawnedPid))
             endStart(localError(
                 QStringLiteral("%1 could not be started: %2").arg(program, process.errorString())));
+    }
+
+    /// The documented port, where nothing speaks against it: another user's engine, one on another
+    /// state directory, or any other program may have it.
+    [[nodiscard]] QString listenAddress() const
+    {
+        const auto isFree = [](quint16 port) {
+            QTcpServer probe;
+            return probe.listen(QHostAddress::LocalHost, port);
+        };
+        const bool usual = stateDir == QDir(paths::engineStateDir()).absolutePath();
+        const quint16 port =
+            usual && isFree(EnginePort) && isFree(EnginePort + 1) ? EnginePort : quint16(0);
+        return QStringLiteral("127.0.0.1:%1").arg(port);
     }
 
     void startFailed(const QString &what)

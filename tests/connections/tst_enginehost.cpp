@@ -51,6 +51,12 @@ private:
         return record ? record->pid : 0;
     }
 
+    /// What the engine says while it starts goes to a temporary file, which must not stay.
+    [[nodiscard]] QStringList startLogs() const
+    {
+        return QDir(m_dir->path()).entryList({QStringLiteral("moru-start-*")});
+    }
+
     std::unique_ptr<EngineHost> host()
     {
         return std::make_unique<EngineHost>(m_program, m_dir->path());
@@ -63,11 +69,13 @@ private slots:
     {
         m_dir = std::make_unique<QTemporaryDir>();
         QVERIFY(m_dir->isValid());
+        qputenv("TMPDIR", m_dir->path().toLocal8Bit());
     }
 
     void cleanup()
     {
         const qint64 pid = enginePid();
+        qunsetenv("TMPDIR");
         m_dir.reset(); // the stand-in ends with its folder
         if (pid > 0)
             QTRY_VERIFY(!enginefiles::isAlive(pid));
@@ -88,7 +96,7 @@ private slots:
         QVERIFY(first->address().apiUrl.port() > 0);
         const qint64 pid = enginePid();
         QVERIFY(::getsid(pid_t(pid)) != ::getsid(0)); // a session of its own
-        QVERIFY(QDir(m_dir->path()).entryList({QStringLiteral("start-*")}).isEmpty());
+        QVERIFY(startLogs().isEmpty());
         first.reset();
         QVERIFY(enginefiles::isAlive(pid));
 
@@ -132,7 +140,7 @@ private slots:
         QCOMPARE(engine->lastError().kind, Error::Kind::Local);
         QCOMPARE(engine->lastError().message,
                  QStringLiteral("Cannot isolate sandboxes here.\nSwitch on user namespaces."));
-        QVERIFY(QDir(m_dir->path()).entryList({QStringLiteral("start-*")}).isEmpty());
+        QVERIFY(startLogs().isEmpty());
         behave("");
         engine->start(); // again, and now it works
         QTRY_COMPARE_WITH_TIMEOUT(engine->state(), State::Running, 20000);

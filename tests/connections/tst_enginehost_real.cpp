@@ -59,6 +59,12 @@ private:
         return record ? record->pid : 0;
     }
 
+    static bool serves(const EngineHost &engine)
+    {
+        return QTest::qWaitFor([&engine] { return engine.state() != State::Starting; }, 40000)
+               && engine.state() == State::Running;
+    }
+
 private slots:
     void init()
     {
@@ -88,7 +94,7 @@ private slots:
         QCOMPARE(tooEarly.error().kind, Error::Kind::Local);
 
         engine.start();
-        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Running, 30000);
+        QVERIFY2(serves(engine), qPrintable(engine.lastError().message));
         QVERIFY2(enginefiles::isLocked(stateDir()), "the lock of a serving engine is not seen");
         Outcome<> probe;
         local->control().probe(this, probe.done());
@@ -108,20 +114,20 @@ private slots:
     {
         auto first = std::make_unique<EngineHost>(m_program, stateDir());
         first->start();
-        QTRY_COMPARE_WITH_TIMEOUT(first->state(), State::Running, 30000);
+        QVERIFY2(serves(*first), qPrintable(first->lastError().message));
         const qint64 pid = enginePid();
         first.reset();
         QVERIFY(enginefiles::isAlive(pid));
 
         EngineHost second(m_program, stateDir());
         second.start();
-        QTRY_COMPARE_WITH_TIMEOUT(second.state(), State::Running, 30000);
+        QVERIFY2(serves(second), qPrintable(second.lastError().message));
         QCOMPARE(enginePid(), pid);
 
         QVERIFY(::kill(pid_t(pid), SIGKILL) == 0);
         QTRY_COMPARE_WITH_TIMEOUT(second.state(), State::Failed, 20000);
         second.start();
-        QTRY_COMPARE_WITH_TIMEOUT(second.state(), State::Running, 30000);
+        QVERIFY2(serves(second), qPrintable(second.lastError().message));
         QVERIFY(enginePid() != pid);
     }
 
@@ -131,8 +137,8 @@ private slots:
         EngineHost second(m_program, stateDir());
         first.start();
         second.start();
-        QTRY_COMPARE_WITH_TIMEOUT(first.state(), State::Running, 30000);
-        QTRY_COMPARE_WITH_TIMEOUT(second.state(), State::Running, 30000);
+        QVERIFY2(serves(first), qPrintable(first.lastError().message));
+        QVERIFY2(serves(second), qPrintable(second.lastError().message));
         QCOMPARE(first.address().apiUrl, second.address().apiUrl);
     }
 
@@ -154,7 +160,7 @@ private slots:
         ConnectionManager manager(settings, secrets, &engine, QProcessEnvironment());
         Connection *local = manager.find(QStringLiteral("local"));
         engine.start();
-        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Running, 30000);
+        QVERIFY2(serves(engine), qPrintable(engine.lastError().message));
 
         Outcome<SandboxDetail> created;
         local->control().createSandbox({}, this, created.done());
