@@ -83,8 +83,11 @@ QRgb TerminalColors::readable(QRgb fg, QRgb bg) const
         return *found;
     QRgb out = fg;
     const QRgb target = luminance(bg) > 0.18 ? qRgb(0, 0, 0) : qRgb(255, 255, 255);
-    for (int percent = 10; percent <= 100 && contrast(out, bg) < 3; percent += 10)
-        out = mix(fg, target, percent);
+    if (contrast(fg, bg) < 3) {
+        // Once it has to be moved, move it to where it reads well instead of to the very limit.
+        for (int percent = 10; percent <= 100 && contrast(out, bg) < 5; percent += 10)
+            out = mix(fg, target, percent);
+    }
     if (m_readable.size() > 4096)
         m_readable.clear();
     m_readable.insert(key, out);
