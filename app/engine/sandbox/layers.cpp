@@ -98,8 +98,9 @@ constexpr std::array EtcSubEntries{"apt/keyrings",       "apt/preferences.d", "a
                                    "pki/tls/cert.pem",   "pki/tls/certs",     "ssl/certs",
                                    "ssl/openssl.cnf"};
 constexpr std::array VarEntries{
-    "cache/fontconfig", "lib/apt/extended_states", "lib/dpkg", "lib/pam", "lib/python",
-    "lib/sgml-base",    "lib/shells.state",        "lib/ucf",  "lib/vim", "lib/xml-core"};
+    "cache/fontconfig", "lib/apt/extended_states", "lib/pam", "lib/python",
+    "lib/sgml-base",    "lib/shells.state",        "lib/ucf", "lib/vim",
+    "lib/xml-core"};
 
 struct Directory {
     const char *path;
@@ -130,6 +131,8 @@ constexpr std::array VarDirectories{Directory{"backups", 0755},
                                     Directory{"tmp", 01777}};
 constexpr std::array DpkgLocks{"lib/dpkg/lock", "lib/dpkg/lock-frontend", "lib/dpkg/triggers/Lock",
                                "lib/apt/lists/lock", "cache/apt/archives/lock"};
+
+constexpr int SkeletonLevels = 4;
 
 constexpr std::string_view FixedPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -266,8 +269,25 @@ void writeWhole(const std::string &path, std::string_view text, mode_t mode = 06
     }
 }
 
+/// How many levels of directories below this one are worth having. A directory that is not made
+/// anew can be read inside, but nobody can add to it. That is no loss deep inside a program's own
+/// tree, and making them all takes seconds; packages do add to the deep places named here.
+int levelsWanted(const std::string &path, int levels)
+{
+    constexpr std::array shared{
+        "usr/include/*-linux-gnu", "usr/lib/*-linux-gnu*", "usr/lib/python3*",  "usr/local/*",
+        "usr/share/icons",         "usr/share/perl*",      "usr/share/texlive", "usr/share/texmf*"};
+    constexpr int all = 64;
+    if (path == "usr/local/go")
+        return levels;
+    const bool isShared = std::any_of(shared.begin(), shared.end(), [&](const char *pattern) {
+        return ::fnmatch(pattern, path.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0;
+    });
+    return isShared ? all : levels;
+}
+
 /// The directories below `from` that everybody may enter, made anew below `to`.
-void copySkeleton(int from, int to, dev_t device)
+void copySkeleton(int from, int to, dev_t device, const std::string &path, int levels)
 {
     const DirectoryStream entries = streamOf(Descriptor(::fcntl(from, F_DUPFD_CLOEXEC, 0)));
     if (!entries)
@@ -285,10 +305,14 @@ void copySkeleton(int from, int to, dev_t device)
             throw StepError(std::string("make the layer directory ") + name);
         if ((mode & 03000) != 0)
             ::fchmodat(to, name, mode, 0);
+        const std::string below = path + "/" + name;
+        const int wanted = levelsWanted(below, levels - 1);
+        if (wanted <= 0)
+            continue;
         const Descriptor source = openDirectory(from, name);
         const Descriptor target = openDirectory(to, name);
         if (source.valid() && target.valid())
-            copySkeleton(source.get(), target.get(), device);
+            copySkeleton(source.get(), target.get(), device, below, wanted);
     }
 }
 
@@ -474,7 +498,16 @@ void makeVar()
         makePath(std::string("var/") + path, mode);
     (void)!::symlink("/run", "var/run");
     (void)!::symlink("/run/lock", "var/lock");
+    // The state of packages: many small files of the host, merged in, and above them the few that
+    // are written anew.
     struct stat info {};
+    if (::stat("var/lib/dpkg", &info) == 0) {
+        const Descriptor from = openDirectory(AT_FDCWD, "/var/lib/dpkg");
+        const Descriptor to = openDirectory(AT_FDCWD, "var/lib/dpkg");
+        for (const char *name : {"alternatives", "available", "arch", "arch-native", "diversions",
+                                 "statoverride", "status", "triggers"})
+            copyEntry(from.get(), name, to.get(), name);
+    }
     if (::stat("var/lib/dpkg/triggers", &info) == 0)
         for (const char *lock : DpkgLocks)
             writeWhole(std::string("var/") + lock, "", 0640);
@@ -522,7 +555,8 @@ bool isOurName(std::string_view name)
 std::vector<TopDirectory> topDirectories()
 {
     std::vector<TopDirectory> result{{"etc", false}, {"var", false}};
-    for (const char *name : {"usr", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32"}) {
+    for (const char *name :
+         {"usr", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "var/lib/dpkg"}) {
         struct stat info {};
         if (::lstat((std::string("/") + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode))
             result.push_back({name, true});
@@ -575,7 +609,7 @@ void makeLayers(bool singleUid)
         const Descriptor to = openDirectory(AT_FDCWD, top.name.c_str());
         struct stat info {};
         if (from.valid() && to.valid() && ::fstat(from.get(), &info) == 0)
-            copySkeleton(from.get(), to.get(), info.st_dev);
+            copySkeleton(from.get(), to.get(), info.st_dev, top.name, SkeletonLevels);
     }
     makeEtc(singleUid);
     makeVar();

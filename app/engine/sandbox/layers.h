@@ -7,15 +7,15 @@
 
 namespace moru::engine {
 
-/// A top-level directory of a sandbox that is an overlay.
+/// A directory of a sandbox that is an overlay.
 struct TopDirectory {
-    std::string name;      ///< without slash
+    std::string name;      ///< without slash at the start
     bool fromHost = false; ///< the host's directory of this name is the lowest layer
 };
 
-/// The overlays of a sandbox on this machine, and below, the links between top directories that the
-/// host has (bin -> usr/bin).
+/// The overlays of a sandbox on this machine, outer ones first.
 std::vector<TopDirectory> topDirectories();
+/// The links between top directories that the host has (bin -> usr/bin).
 std::vector<std::string> topLinks();
 
 /// A short text that changes when the layers made from this host's files would change.

@@ -124,6 +124,14 @@ void furnish(const std::string &hostName, bool singleUid)
     writeFile(AT_FDCWD, MadeMarker, "", 0600, false);
 }
 
+/// The name of an overlay's own directories below up/ and work/.
+std::string flatName(const TopDirectory &top)
+{
+    std::string name = top.name;
+    std::replace(name.begin(), name.end(), '/', '-');
+    return name;
+}
+
 void mountOverlay(const TopDirectory &top)
 {
     // Relative names: the way to the current directory is closed to root of the sandbox, and no
@@ -132,7 +140,7 @@ void mountOverlay(const TopDirectory &top)
         "userxattr,lowerdir=/proc/self/fd/" + std::to_string(LayersFd) + "/" + top.name;
     if (top.fromHost)
         options += ":/" + top.name;
-    options += ",upperdir=up/" + top.name + ",workdir=work/" + top.name;
+    options += ",upperdir=up/" + flatName(top) + ",workdir=work/" + flatName(top);
     if (::mount("overlay", ("root/" + top.name).c_str(), "overlay", MS_NODEV, options.c_str()) < 0)
         throw StepError("mount the overlay on /" + top.name);
 }
@@ -202,8 +210,8 @@ void enterRoot(const std::string &hostName, bool singleUid)
     const Descriptor upper = openFolder(AT_FDCWD, "up");
     const Descriptor work = openFolder(AT_FDCWD, "work");
     for (const TopDirectory &top : tops) {
-        ensureFolder(upper.get(), top.name, 0755);
-        ensureFolder(work.get(), top.name, 0755);
+        ensureFolder(upper.get(), flatName(top), 0755);
+        ensureFolder(work.get(), flatName(top), 0755);
     }
     if (::access(MadeMarker, F_OK) < 0)
         furnish(hostName, singleUid);
@@ -211,7 +219,8 @@ void enterRoot(const std::string &hostName, bool singleUid)
     bind("root", "root", MS_NODEV);
     const Descriptor root = openFolder(AT_FDCWD, "root");
     for (const TopDirectory &top : tops)
-        ensureFolder(root.get(), top.name, 0755);
+        if (top.name.find('/') == std::string::npos)
+            ensureFolder(root.get(), top.name, 0755);
     for (const char *name : {"proc", "sys", "dev"})
         ensureFolder(root.get(), name, 0755);
     for (const TopDirectory &top : tops)

@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
@@ -127,10 +126,11 @@ void place(int &fd, int number, bool keep, int channel)
     if (count != 1 || !plan.execute)
         ::_exit(0);
 
-    // An execution before the map is written would lose all capabilities.
-    if (plan.dropGroups && ::setgroups(0, nullptr) < 0)
+    // An execution before the map is written would lose all capabilities. Not libc's functions: they
+    // change the ids of all threads, and wait for those of the engine, which are not here.
+    if (plan.dropGroups && ::syscall(SYS_setgroups, 0, nullptr) < 0)
         giveUp(ChannelFd, "leave supplementary groups");
-    if (::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0)
+    if (::syscall(SYS_setresgid, 0, 0, 0) < 0 || ::syscall(SYS_setresuid, 0, 0, 0) < 0)
         giveUp(ChannelFd, "become root inside");
     ::syscall(SYS_execveat, ImageFd, "", plan.argv.data(), plan.environment.data(), AT_EMPTY_PATH);
     giveUp(ChannelFd, "execute the copy of the program");
