@@ -37,6 +37,9 @@ using std::chrono::seconds;
 namespace {
 
 constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
+/// Beast reads as much as the buffer has room for, and 512 bytes if it has none.
+constexpr std::size_t HeadRoom = 4 * 1024;
+constexpr std::size_t BodyRoom = 64 * 1024;
 /// An unread rest of a body up to this size is read and dropped to keep the connection.
 constexpr std::uint64_t DrainLimit = 64 * 1024;
 
@@ -122,6 +125,7 @@ public:
             if (ec)
                 co_return Head::Closed;
         }
+        m_buffer.reserve(HeadRoom);
         m_deadline.arm(seconds(m_limits.headerSeconds));
         const auto [ec, n] =
             co_await http::async_read_header(m_socket, m_buffer, *m_parser, asTuple);
@@ -190,6 +194,8 @@ public:
             const auto out = asio::buffer(line);
             co_await asio::async_write(m_socket, out, asio::use_awaitable);
         }
+        if (m_head.contentLength.value_or(BodyRoom) > HeadRoom)
+            m_buffer.reserve(BodyRoom);
         while (!m_parser->is_done()) {
             auto &body = m_parser->get().body();
             body.data = buffer.data();

@@ -39,7 +39,9 @@ namespace {
 constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t SmallBody = 64 * 1024; ///< sent before the answer is looked at
 constexpr std::size_t FirstPiece = 16 * 1024;
-constexpr std::size_t LargestPiece = 256 * 1024;
+constexpr std::size_t LargestPiece = 64 * 1024; ///< Beast reads no more at once
+/// Beast reads as much as the buffer has room for, and 512 bytes if it has none.
+constexpr std::size_t HeadRoom = 16 * 1024;
 constexpr int InterimLimit = 8; ///< 1xx answers we put up with
 
 using ResponseParser = http::response_parser<http::buffer_body>;
@@ -148,6 +150,7 @@ asio::awaitable<error_code> readResponseHead(Socket &socket, beast::flat_buffer 
         parser->header_limit(64 * 1024);
         parser->body_limit(boost::none);
         parser->skip(headRequest);
+        buffer.reserve(HeadRoom);
         const auto [ec, n] = co_await http::async_read_header(socket, buffer, *parser, asTuple);
         if (ec)
             co_return ec;
@@ -271,9 +274,11 @@ asio::awaitable<RelayResult> download(Exchange &exchange, std::shared_ptr<RelayS
         } catch (const system_error &) {
             co_return RelayResult::ClientGone;
         }
-        // A stream that fills the room is a transfer; an idle one keeps the small buffer.
-        if (n == room.size() && n < LargestPiece)
+        // A stream that half fills the room is a transfer; an idle one keeps the small buffer.
+        if (n >= FirstPiece / 2 && room.size() < LargestPiece) {
             room.resize(LargestPiece);
+            buffer.reserve(LargestPiece);
+        }
     }
 }
 
