@@ -24,8 +24,11 @@ import unittest
 import urllib.parse
 
 MORU_LOCAL = os.path.join(os.environ["MORU_BIN_DIR"], "moru-local")
-# Any place where this shows up inside a sandbox is a leak.
+# Any place where this shows up inside a sandbox is a leak; so it is never part of a command.
 MARKER = "moru-marker-" + secrets.token_hex(8)
+# The name of a file that holds it, and a pattern that finds the name and not itself.
+NAME = "moru-name-" + secrets.token_hex(8)
+PATTERN = NAME.replace("name", "[n]ame") + "*"
 
 
 def until(condition, seconds=20):
@@ -202,14 +205,14 @@ class Isolation(unittest.TestCase):
         home = pathlib.Path.home()
         with contextlib.ExitStack() as stack:
             for folder in {home, pathlib.Path("/tmp"), pathlib.Path("/var/tmp"), pathlib.Path(self.folder)}:
-                path = folder / MARKER
+                path = folder / NAME
                 path.write_text(MARKER)
                 stack.callback(path.unlink)
                 for user in ("root", "user"):
                     self.refused(self.one, f"cat '{path}'", user)
                     self.refused(self.one, f"cat '/proc/1/root{path}'", user)
-            output, _ = self.one.run(f"find / -xdev -name '{MARKER}*' 2>/dev/null; ls -A /home /root /run /mnt /media /srv")
-            self.assertNotIn(MARKER, output)
+            output, _ = self.one.run(f"find / -xdev -name '{PATTERN}' 2>/dev/null; ls -A /home /root /run /mnt /media /srv")
+            self.assertNotIn(NAME, output)
             self.assertEqual(self.one.run("ls /home")[0], "user\n")
 
     def test_secrets_of_a_privileged_host_are_invisible(self):
@@ -224,7 +227,7 @@ class Isolation(unittest.TestCase):
                 for value in hashes:
                     self.assertNotIn(value.decode(), output, path)
         if os.geteuid() == 0:
-            path = pathlib.Path("/usr/local") / MARKER
+            path = pathlib.Path("/usr/local") / NAME
             path.write_text(MARKER)
             path.chmod(0o600)
             try:
@@ -287,22 +290,22 @@ class Isolation(unittest.TestCase):
             abstract.close()
 
     def test_another_sandbox_is_out_of_reach(self):
-        self.one.run(f"mkdir -p /data /opt/x; for d in /data /tmp /home/user /opt/x /usr/local /etc; do echo {MARKER} > $d/{MARKER}; done")
-        self.one.run(f"(exec -a {MARKER} sleep 300) >/dev/null 2>&1 &")
+        self.one.run(f"mkdir -p /data /opt/x; for d in /data /tmp /home/user /opt/x /usr/local /etc; do echo {MARKER} > $d/{NAME}; done")
+        self.one.run(f"(exec -a {NAME} sleep 300) >/dev/null 2>&1 &")
         self.one.run("nohup python3 -m http.server 18099 --bind 0.0.0.0 >/dev/null 2>&1 & "
                      "until (exec 3<>/dev/tcp/127.0.0.1/18099) 2>/dev/null; do sleep 0.05; done")
-        output, _ = self.two.run(f"find / -xdev -name '{MARKER}*' 2>/dev/null; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
-        self.assertNotIn(MARKER, output)
+        output, _ = self.two.run(f"find / -xdev -name '{PATTERN}' 2>/dev/null; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+        self.assertNotIn(NAME, output)
         self.refused(self.two, "timeout 3 bash -c 'exec 3<>/dev/tcp/127.0.0.1/18099'")
-        self.assertEqual(self.one.run(f"cat /data/{MARKER}")[0], MARKER + "\n")
+        self.assertEqual(self.one.run(f"cat /data/{NAME}")[0], MARKER + "\n")
 
     def test_writes_inside_stay_inside(self):
         folders = ["/usr", "/usr/bin", "/etc", "/var", "/opt", "/tmp", "/root", "/home", "/run", "/"]
         for folder in folders:
-            output, code = self.one.run(f"echo x > {folder}/{MARKER}-write && cat {folder}/{MARKER}-write")
+            output, code = self.one.run(f"echo x > {folder}/{NAME}-write && cat {folder}/{NAME}-write")
             self.assertEqual((output, code), ("x\n", 0), folder)
         for folder in folders:
-            self.assertFalse(os.path.exists(f"{folder}/{MARKER}-write"), folder)
+            self.assertFalse(os.path.exists(f"{folder}/{NAME}-write"), folder)
         # Changing and removing what came from the host changes the sandbox's copy alone.
         before = os.stat("/usr/bin/env").st_size
         self.assertEqual(self.one.run("rm -f /usr/bin/env && : > /usr/bin/env && chmod 4777 /usr/bin/env")[1], 0)
@@ -311,13 +314,16 @@ class Isolation(unittest.TestCase):
 
     def test_ways_out_are_shut(self):
         for command in [
-                "mount -t tmpfs none /mnt", "mount --bind /proc /mnt", "umount /proc", "unshare -U true", "unshare -Um true",
+                "mount -t tmpfs none /mnt", "mount --bind /proc /mnt", "umount /proc", "unshare -Um true",
                 "mknod /tmp/disk b 8 0 && head -c1 /tmp/disk", "head -c1 /dev/kmsg", "dmesg", "head -c1 /dev/mem",
                 "echo x > /proc/sys/kernel/core_pattern", "echo b > /proc/sysrq-trigger", "hostname pwned && grep -q pwned /proc/sys/kernel/hostname && nsenter -t 1 -u hostname x -m",
                 "nsenter -t 1 -m true -U", "echo 1 > /sys/kernel/uevent_helper", "modprobe dummy", "swapoff -a && false",
-                "chroot /proc/1/root/../../.. test -e " + self.folder, ": >> /proc/1/exe", "ls /proc/1/fd/ | xargs -I{} cat /proc/1/fd/{}/../../" + MARKER]:
+                "chroot /proc/1/root/../../.. test -e " + self.folder, ": >> /proc/1/exe", "ls /proc/1/fd/ | xargs -I{} cat /proc/1/fd/{}/../../" + NAME]:
             with self.subTest(command=command):
                 self.refused(self.one, command)
+        if self.real_ids():
+            # With a single id, a nested user namespace is how a process becomes "user".
+            self.refused(self.one, "unshare -U true")
         status, _ = self.one.run("grep -E '^Seccomp:' /proc/self/status")
         self.assertEqual(status.split(), ["Seccomp:", "2"])
 
@@ -325,7 +331,7 @@ class Isolation(unittest.TestCase):
 
     def test_kill_ends_every_process_and_removes_the_files(self):
         sandbox = self.engine.create()
-        name = MARKER + "-kill"
+        name = NAME + "-kill"
         sandbox.run(f"(setsid bash -c 'exec -a {name} sleep 600') >/dev/null 2>&1 &")
 
         def on_host():
@@ -366,7 +372,7 @@ class Isolation(unittest.TestCase):
 
     def test_files_of_a_paused_sandbox_survive_an_engine_restart(self):
         sandbox = self.engine.create(metadata={"kept": "yes"}, envVars={"KEPT": "also"})
-        sandbox.run(f"mkdir -p /data && echo {MARKER} > /data/kept && chown user /data/kept && echo home > /home/user/h")
+        sandbox.run(f"mkdir -p /data && echo {MARKER} > /data/kept; chown user /data/kept; echo home > /home/user/h")
         self.assertEqual(self.engine.control("POST", f"/sandboxes/{sandbox.id}/pause")[0], 204)
         self.engine.stop()
         self.engine.start()

@@ -108,7 +108,8 @@ DataPlane::Target DataPlane::resolve(const RequestHead &request) const
     const std::string_view token = trimmed(request.header("x-access-token"));
     if (!token.empty())
         return {m_fleet.idOfToken(std::string(token)).value_or(""), AgentPort};
-    if (const auto owner = signedFor(request, m_fleet))
+    // A signature that fits nobody names nobody: whoever gets the request refuses it.
+    if (const auto owner = signedFor(request, m_fleet); owner && !owner->empty())
         return {*owner, AgentPort};
     if (label)
         return {label->id, label->port};

@@ -30,7 +30,7 @@ test('basic usage', async () => {
   const result = await sandbox.commands.run("echo 'Hello'")
   assert.equal(result.stdout, 'Hello\n')
   assert.equal(result.exitCode, 0)
-  assert.equal(await sandbox.kill(), true)
+  await sandbox.kill()
   assert.ok(!(await listed()).includes(sandbox.sandboxId))
   assert.equal(await sandbox.isRunning(), false)
 })
