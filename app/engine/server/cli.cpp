@@ -64,7 +64,9 @@ void openStandardDescriptors()
 void prepareProcess()
 {
     openStandardDescriptors();
-    ::umask(077);
+    // Files get their modes explicitly, all below a directory that is 0700. The files of a sandbox
+    // must be reachable for its own user, so whatever mask we were started with does not apply.
+    ::umask(022);
     std::ignore = std::signal(SIGPIPE, SIG_IGN);
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
