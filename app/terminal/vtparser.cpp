@@ -1512,9 +1512,14 @@ void VtParser::dcs()
     if (m_string.size() > 64)
         return;
     if (m_string.rfind("$q", 0) == 0) {
-        if (m_string == "$qm")
+        // Only what libvterm knows: its answer to anything else has a wrong format string.
+        const std::string what = m_string.substr(2);
+        if (what == "m")
             forwardPen();
-        forward("\x1bP" + m_string + "\x1b\\");
+        if (what == "m" || what == "r" || what == " q" || what == "\"q")
+            forward("\x1bP" + m_string + "\x1b\\");
+        else
+            reply("\x1bP0$r\x1b\\");
     } else if (m_string.rfind("+q", 0) == 0) {
         reply("\x1bP0+r\x1b\\");
     }

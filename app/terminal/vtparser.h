@@ -42,8 +42,8 @@ public:
 ///
 /// Only complete and bounded sequences are ever handed to libvterm 0.1.4: it overruns its parameter
 /// array at 17 parameters, miscounts a string whose terminator is split over two writes, corrupts a
-/// split UTF-8 character and repeats nothing forever when asked to repeat before the first
-/// character.
+/// split UTF-8 character, answers an unknown status request through a wrong format string, and
+/// repeats nothing for ever when asked to repeat before the first character.
 class VtParser {
 public:
     VtParser(TerminalScreen &screen, VtListener &listener);
@@ -209,7 +209,6 @@ private:
     bool m_inText = false;
     bool m_scrolledInText = false;
     bool m_keepScrolled = true;
-    bool m_inFeed = false;
 
     std::array<quint32, 16> m_palette{};
     quint32 m_foreground = 0;

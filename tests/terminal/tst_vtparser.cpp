@@ -392,6 +392,7 @@ void TestVtParser::answersQuestions_data()
     row("foreground, BEL", "\x1b]10;?\x07", "\x1b]10;rgb:0000/0000/0000\x1b\\");
     row("attributes set", "\x1b[1;31m\x1bP$qm\x1b\\", "\x1bP1$r1;31m\x1b\\");
     row("margins set", "\x1b[2;4r\x1bP$qr\x1b\\", "\x1bP1$r2;4r\x1b\\");
+    row("unknown status", "\x1bP$qt\x1b\\", "\x1bP0$r\x1b\\");
     row("terminfo by name is refused", "\x1bP+q544e\x1b\\", "\x1bP0+r\x1b\\");
     row("the title is not told", "\x1b]2;secret\x07\x1b[21t", "");
 }
