@@ -24,6 +24,7 @@
 #include <QShortcut>
 #include <QSplitter>
 #include <QStackedWidget>
+#include <QStyledItemDelegate>
 #include <QTableView>
 #include <QTimer>
 #include <QToolButton>
@@ -41,10 +42,25 @@ constexpr qsizetype kMaxTitle = 80;
 
 QString spanOf(qint64 ms)
 {
+    if (ms < 100)
+        return QObject::tr("%1 ms").arg(ms);
     if (ms < 60000)
         return QObject::tr("%1 s").arg(QLocale().toString(double(ms) / 1000.0, 'f', 1));
     return format::duration(ms / 1000);
 }
+
+/// Keeps numbers at the right edge of their column apart from the text that follows.
+class PidDelegate : public QStyledItemDelegate {
+public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+
+protected:
+    void initStyleOption(QStyleOptionViewItem *option, const QModelIndex &index) const override
+    {
+        QStyledItemDelegate::initStyleOption(option, index);
+        option->text += QChar(0x2002);
+    }
+};
 
 } // namespace
 
@@ -269,6 +285,7 @@ struct CommandsPane::Private : QObject {
         processes->setObjectName(QStringLiteral("processTable"));
         processes->setAccessibleName(tr("Running commands"));
         processes->setModel(&model);
+        processes->setItemDelegateForColumn(ProcessModel::PidColumn, new PidDelegate(processes));
         processes->setSelectionBehavior(QAbstractItemView::SelectRows);
         processes->setShowGrid(false);
         processes->setWordWrap(false);

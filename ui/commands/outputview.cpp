@@ -139,7 +139,7 @@ void OutputView::applyTheme()
 {
     const QFont font = QFontDatabase::systemFont(QFontDatabase::FixedFont);
     setFont(font);
-    m_formats[int(CommandOutput::Channel::Stdout)].setForeground(palette().color(QPalette::Text));
+    // Stdout has the palette's colour, which follows by itself.
     QTextCharFormat &err = m_formats[int(CommandOutput::Channel::Stderr)];
     err.setForeground(theme::color(theme::Token::Warning));
     err.setProperty(kChannelProperty, true);

@@ -92,7 +92,7 @@ QString ChoiceBar::text() const
 void ChoiceBar::paintEvent(QPaintEvent *)
 {
     QPainter painter(this);
-    painter.fillRect(rect(), palette().color(QPalette::Base));
+    painter.fillRect(rect(), theme::color(theme::Token::Hover));
     painter.fillRect(QRect(0, 0, 3, height()), theme::color(theme::Token::Warning));
     painter.fillRect(QRect(0, height() - 1, width(), 1), theme::color(theme::Token::Hairline));
 }

@@ -29,6 +29,7 @@
 #include <QShortcut>
 #include <QSplitter>
 #include <QStackedWidget>
+#include <QTabBar>
 #include <QTabWidget>
 #include <QTimer>
 #include <QToolButton>
@@ -201,7 +202,6 @@ struct FilesPane::Private : QObject {
         tabs->setObjectName(QStringLiteral("editorTabs"));
         tabs->setAccessibleName(tr("Open files"));
         tabs->setDocumentMode(true);
-        tabs->setTabsClosable(true);
         tabs->setMovable(true);
         tabs->setElideMode(Qt::ElideMiddle);
         tabs->hide();
@@ -238,7 +238,6 @@ struct FilesPane::Private : QObject {
             banner->clear();
             refresh();
         });
-        connect(tabs, &QTabWidget::tabCloseRequested, this, &Private::closeTab);
         connect(tabs, &QTabWidget::currentChanged, this, &Private::updateFront);
         auto *closeShortcut = new QShortcut(QKeySequence::Close, tabs);
         closeShortcut->setContext(Qt::WidgetWithChildrenShortcut);
@@ -506,7 +505,19 @@ struct FilesPane::Private : QObject {
         connect(fresh, &EditorPage::downloadWanted, this,
                 [this](const QString &file) { downloadFiles({file}); });
         connect(fresh, &EditorPage::statusMessage, &q, &FilesPane::statusMessage);
-        tabs->addTab(fresh, {});
+        const int index = tabs->addTab(fresh, {});
+        auto *close = new QToolButton(tabs->tabBar());
+        close->setIcon(theme::icon(QStringLiteral("close")));
+        close->setIconSize(QSize(12, 12));
+        close->setAutoRaise(true);
+        close->setFocusPolicy(Qt::NoFocus); // the keyboard has its own way: Ctrl+W
+        close->setToolTip(
+            tr("Close (%1)")
+                .arg(QKeySequence(QKeySequence::Close).toString(QKeySequence::NativeText)));
+        close->setAccessibleName(tr("Close %1").arg(filename::display(filename::baseOf(path))));
+        connect(close, &QToolButton::clicked, this,
+                [this, fresh] { closeTab(tabs->indexOf(fresh)); });
+        tabs->tabBar()->setTabButton(index, QTabBar::RightSide, close);
         updateTab(fresh);
         tabs->show();
         tabs->setCurrentWidget(fresh);

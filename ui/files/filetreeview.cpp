@@ -18,6 +18,10 @@ namespace moru {
 namespace {
 
 constexpr int kRowHeight = 28;
+// Widths of the view from which on a column has room.
+constexpr int kModifiedFrom = 340;
+constexpr int kPermissionsFrom = 460;
+constexpr int kOwnerFrom = 540;
 
 QStringList localFiles(const QMimeData &data)
 {
@@ -56,6 +60,8 @@ void FileDelegate::initStyleOption(QStyleOptionViewItem *option, const QModelInd
     if (index.column() == FileTreeModel::PermissionsColumn)
         option->font = QFontDatabase::systemFont(QFontDatabase::FixedFont);
     if (index.column() != FileTreeModel::NameColumn) {
+        if (index.column() == FileTreeModel::SizeColumn)
+            option->text += QChar(0x2002); // apart from the time that follows
         if (!(option->state & QStyle::State_Selected))
             option->palette.setColor(QPalette::Text, theme::color(theme::Token::Secondary));
         return;
@@ -192,6 +198,16 @@ void FileTreeView::setDropTarget(const QModelIndex &index)
 {
     m_delegate->setDropTarget(index);
     viewport()->update();
+}
+
+void FileTreeView::resizeEvent(QResizeEvent *event)
+{
+    // The name matters most: what says least goes first.
+    const int width = event->size().width();
+    setColumnHidden(FileTreeModel::OwnerColumn, width < kOwnerFrom);
+    setColumnHidden(FileTreeModel::PermissionsColumn, width < kPermissionsFrom);
+    setColumnHidden(FileTreeModel::ModifiedColumn, width < kModifiedFrom);
+    QTreeView::resizeEvent(event);
 }
 
 bool FileTreeView::offer(QDropEvent &event)

@@ -13,10 +13,13 @@ struct Words {
     Q_DECLARE_TR_FUNCTIONS(moru::files)
 };
 
+/// Our words, and theirs behind them; `ours` has no full stop.
 QString with(const QString &ours, const QString &theirs)
 {
-    const QString text = filename::display(theirs.simplified());
-    return text.isEmpty() ? ours : Words::tr("%1 (%2)").arg(ours, text.left(300));
+    QString text = filename::display(theirs.simplified()).left(300);
+    while (text.endsWith(u'.'))
+        text.chop(1);
+    return text.isEmpty() ? Words::tr("%1.").arg(ours) : Words::tr("%1: %2.").arg(ours, text);
 }
 
 } // namespace
@@ -29,17 +32,17 @@ QString sentence(const Error &error)
                    ? Words::tr("The sandbox does not answer: it is paused or gone.")
                    : Words::tr("It does not exist any more.");
     case Error::Kind::Conflict:
-        return with(Words::tr("Something else stands in the way."), error.message);
+        return with(Words::tr("Something else stands in the way"), error.message);
     case Error::Kind::Network:
         return Words::tr("The connection broke.");
     case Error::Kind::Protocol:
-        return with(Words::tr("The content did not arrive whole."), error.message);
+        return with(Words::tr("The content did not arrive whole"), error.message);
     case Error::Kind::Invalid:
-        return with(Words::tr("The sandbox refused this."), error.message);
+        return with(Words::tr("The sandbox refused this"), error.message);
     case Error::Kind::Server:
-        return with(Words::tr("The sandbox could not do this."), error.message);
+        return with(Words::tr("The sandbox could not do this"), error.message);
     case Error::Kind::Local:
-        return with(Words::tr("This computer could not do it."), error.message);
+        return with(Words::tr("This computer could not do it"), error.message);
     case Error::Kind::Timeout:
     case Error::Kind::Tls:
     case Error::Kind::Unauthorized:

@@ -66,22 +66,22 @@ public:
         }
         QStyleOptionViewItem cell = option;
         initStyleOption(&cell, index);
+        if (const QWidget *widget = option.widget)
+            widget->style()->drawPrimitive(QStyle::PE_PanelItemViewItem, &cell, painter, widget);
         const int percent = index.data().toInt();
-        cell.text = percent < 0 ? QString() : tr("%1 %").arg(percent);
-        cell.displayAlignment = Qt::AlignRight | Qt::AlignVCenter;
-        QStyledItemDelegate::paint(painter, option, QModelIndex());
-        const QWidget *widget = option.widget;
-        const QStyle *style = widget ? widget->style() : nullptr;
-        if (style)
-            style->drawControl(QStyle::CE_ItemViewItem, &cell, painter, widget);
         const int textWidth = option.fontMetrics.horizontalAdvance(QStringLiteral("100 %")) + 16;
         const QRect track(option.rect.left() + 8, option.rect.center().y() - 2,
                           qMax(0, option.rect.width() - textWidth - 8), 6);
         painter->fillRect(track, theme::color(theme::Token::Hairline));
-        if (percent > 0)
-            painter->fillRect(
-                QRect(track.topLeft(), QSize(track.width() * percent / 100, track.height())),
-                theme::color(theme::Token::Accent));
+        if (percent < 0)
+            return;
+        painter->fillRect(
+            QRect(track.topLeft(), QSize(track.width() * percent / 100, track.height())),
+            theme::color(theme::Token::Accent));
+        painter->setPen(cell.palette.color(
+            cell.state & QStyle::State_Selected ? QPalette::HighlightedText : QPalette::Text));
+        painter->drawText(option.rect.adjusted(0, 0, -8, 0), Qt::AlignRight | Qt::AlignVCenter,
+                          tr("%1 %").arg(percent));
     }
 };
 
