@@ -399,7 +399,6 @@ void SandboxStore::Private::verifyMissing()
     } else {
         std::vector<quint32> twice;
         std::ranges::set_intersection(vanished, missingBefore, std::back_inserter(twice));
-        sweepAgain = sweepAgain || twice.size() < vanished.size();
         removeSoon(std::move(twice));
     }
     missingBefore = std::move(vanished);

@@ -37,7 +37,7 @@ namespace {
 constexpr std::array maskSizes{16, 20, 24, 32, 48, 64, 96};
 
 struct Colors {
-    QColor window, base, alternate, text, secondary, button, hairline, hover;
+    QColor window, base, alternate, text, secondary, button, hairline, hover, pale;
     QColor highlight, highlightText, highlightInactive, link, tip;
     QColor running, paused, changing, ended, danger, warning, accent;
 };
@@ -52,7 +52,8 @@ const Colors &light()
         .secondary = QColor(0x59616c),
         .button = QColor(0xfbfbfc),
         .hairline = QColor(0xe1e4e8),
-        .hover = QColor(0xf0f4fa),
+        .hover = QColor(0xf5f7fa),
+        .pale = QColor(0xeef3fb),
         .highlight = QColor(0x1f63b5),
         .highlightText = QColor(0xffffff),
         .highlightInactive = QColor(0xdfe6f0),
@@ -79,7 +80,8 @@ const Colors &dark()
         .secondary = QColor(0xa3abb6),
         .button = QColor(0x2f343b),
         .hairline = QColor(0x343a42),
-        .hover = QColor(0x262c35),
+        .hover = QColor(0x23282f),
+        .pale = QColor(0x2b3440),
         .highlight = QColor(0x2a62a8),
         .highlightText = QColor(0xffffff),
         .highlightInactive = QColor(0x303a47),
@@ -301,7 +303,10 @@ private:
         case QIcon::Disabled:
             return palette.color(QPalette::Disabled, QPalette::ButtonText);
         case QIcon::Selected:
-            return palette.color(QPalette::Active, QPalette::HighlightedText);
+            // In a window that is not in front the selection is pale.
+            if (QGuiApplication::focusWindow())
+                return palette.color(QPalette::Active, QPalette::HighlightedText);
+            break;
         case QIcon::Normal:
         case QIcon::Active:
             break;
@@ -415,6 +420,8 @@ QColor color(Token token)
         return c.hairline;
     case Token::Hover:
         return c.hover;
+    case Token::PaleSelection:
+        return c.pale;
     case Token::OnAccent:
         return c.highlightText;
     }

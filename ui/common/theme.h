@@ -22,7 +22,8 @@ enum class Token {
     Secondary,
     Hairline,
     Hover,
-    OnAccent, ///< letters on the accent's fill
+    PaleSelection, ///< behind selected rows of a view that has not the focus
+    OnAccent,      ///< letters on the accent's fill
 };
 enum class Scheme { System, Light, Dark };
 

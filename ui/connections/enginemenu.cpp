@@ -55,7 +55,7 @@ QString EngineMenu::stateWord(EngineHost::State state)
 {
     switch (state) {
     case EngineHost::State::Unknown:
-        return tr("looking for it");
+        return tr("not in use");
     case EngineHost::State::Stopped:
         return tr("stopped");
     case EngineHost::State::Starting:
@@ -79,7 +79,8 @@ void EngineMenu::refresh()
                          ? tr("Running at %1").arg(m_engine.address().apiUrl.authority())
                          : tr("State: %1").arg(stateWord(state)));
     const bool known = state != EngineHost::State::Unsupported;
-    const bool idle = state == EngineHost::State::Stopped || state == EngineHost::State::Failed;
+    const bool idle = state == EngineHost::State::Unknown || state == EngineHost::State::Stopped
+                      || state == EngineHost::State::Failed;
     m_start->setEnabled(idle);
     m_start->setToolTip(idle ? QString()
                         : state == EngineHost::State::Running

@@ -131,7 +131,8 @@ DetailsPanel::DetailsPanel(Prompt &prompt, QWidget *parent)
     m_tabs->tabBar()->setObjectName(QStringLiteral("detailsTabBar"));
     m_tabs->tabBar()->setAccessibleName(tr("Views of the sandbox"));
     m_tabs->tabBar()->setDrawBase(false);
-    m_tabs->tabBar()->setElideMode(Qt::ElideRight);
+    m_tabs->tabBar()->setElideMode(Qt::ElideNone);
+    m_tabs->setUsesScrollButtons(true);
     m_newTerminal = new QToolButton(m_tabs);
     m_newTerminal->setObjectName(QStringLiteral("newTerminalButton"));
     m_newTerminal->setAccessibleName(tr("New terminal"));

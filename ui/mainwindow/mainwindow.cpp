@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/mainwindow/mainwindow.h"
 
+#include "ui/common/accentbutton.h"
 #include "ui/common/banner.h"
 #include "ui/common/format.h"
 #include "ui/common/theme.h"
@@ -209,7 +210,7 @@ void MainWindow::buildActions()
     m_kill = addNamedAction(QStringLiteral("sandbox.kill"), tr("&Kill…"), QStringLiteral("kill"),
                             {Key::Delete}, sandboxes);
     m_killById = addNamedAction(QStringLiteral("sandbox.killById"), tr("Kill &by ID…"), {},
-                                {Key(tr("Ctrl+Shift+K"))}, sandboxes);
+                                {Key(tr("Ctrl+Shift+Del"))}, sandboxes);
     m_copyId = addNamedAction(QStringLiteral("sandbox.copyId"), tr("&Copy ID"),
                               QStringLiteral("copy"), {Key::Copy}, sandboxes);
     m_copyJson = addNamedAction(QStringLiteral("sandbox.copyJson"), tr("Copy as &JSON"), {},
@@ -391,7 +392,8 @@ void MainWindow::buildToolBar()
     m_toolBar->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     m_toolBar->setIconSize(QSize(16, 16));
 
-    auto *bar = new QWidget(m_toolBar);
+    m_bar = new QWidget(m_toolBar);
+    QWidget *bar = m_bar;
     auto *layout = new QHBoxLayout(bar);
     layout->setContentsMargins(8, 4, 8, 4);
     layout->setSpacing(8);
@@ -408,26 +410,13 @@ void MainWindow::buildToolBar()
                         QLineEdit::LeadingPosition);
     layout->addWidget(m_filter, 1);
 
-    m_newButton = new QPushButton(tr("New sandbox"), bar);
+    m_newButton = new AccentButton(tr("New sandbox"), bar);
     m_newButton->setObjectName(QStringLiteral("newSandboxButton"));
     m_newButton->setAccessibleName(tr("New sandbox"));
     m_newButton->setIcon(theme::icon(QStringLiteral("add"), theme::Token::OnAccent));
     m_newButton->setAutoDefault(false);
     layout->addWidget(m_newButton);
     connect(m_newButton, &QPushButton::clicked, m_new, &QAction::trigger);
-    const auto emphasise = [this] {
-        // The one emphasised button of the window.
-        QPalette colors = QApplication::palette();
-        const QColor fill = colors.color(QPalette::Active, QPalette::Highlight);
-        const QColor text = colors.color(QPalette::Active, QPalette::HighlightedText);
-        for (const auto group : {QPalette::Active, QPalette::Inactive}) {
-            colors.setColor(group, QPalette::Button, fill);
-            colors.setColor(group, QPalette::ButtonText, text);
-        }
-        m_newButton->setPalette(colors);
-    };
-    emphasise();
-    connect(&theme::notifier(), &theme::Notifier::changed, m_newButton, emphasise);
 
     m_pauseButton = new QToolButton(bar);
     m_pauseButton->setObjectName(QStringLiteral("pauseButton"));
@@ -579,8 +568,7 @@ void MainWindow::buildCentral()
 
 void MainWindow::addToChrome(QAction *action)
 {
-    for (QWidget *part : {static_cast<QWidget *>(m_toolBar), static_cast<QWidget *>(m_list),
-                          static_cast<QWidget *>(m_states)})
+    for (QWidget *part : {m_bar, static_cast<QWidget *>(m_list), static_cast<QWidget *>(m_states)})
         part->addAction(action);
 }
 

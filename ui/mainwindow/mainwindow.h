@@ -160,6 +160,7 @@ private:
     QToolButton *m_pauseButton = nullptr;
     QToolButton *m_killButton = nullptr;
     QToolBar *m_toolBar = nullptr;
+    QWidget *m_bar = nullptr; ///< what stands in the tool bar
     QWidget *m_productionBar = nullptr;
     Banner *m_banner = nullptr;
     Banner *m_failure = nullptr;

@@ -151,10 +151,12 @@ void OverviewTab::showMetadata(const Metadata &metadata)
     for (auto it = metadata.cbegin(); it != metadata.cend(); ++it) {
         auto *item =
             new QTreeWidgetItem(m_metadata, {it.key().simplified(), it.value().simplified()});
+        item->setSizeHint(0, QSize(0, 24));
         item->setToolTip(1, it.value().left(500).toHtmlEscaped());
     }
     if (metadata.isEmpty()) {
         auto *item = new QTreeWidgetItem(m_metadata, {tr("none")});
+        item->setSizeHint(0, QSize(0, 24));
         item->setDisabled(true);
     }
 }

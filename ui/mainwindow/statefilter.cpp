@@ -3,6 +3,7 @@
 
 #include "ui/common/theme.h"
 
+#include <QApplication>
 #include <QHeaderView>
 #include <QLabel>
 #include <QLocale>
@@ -23,10 +24,10 @@ StateFilter::StateFilter(QWidget *parent)
     setMinimumWidth(160);
     setMaximumWidth(280);
     auto *layout = new QVBoxLayout(this);
-    layout->setContentsMargins(0, 8, 0, 0);
+    layout->setContentsMargins(8, 8, 8, 0);
     layout->setSpacing(4);
     auto *title = new QLabel(tr("Sandboxes"), this);
-    title->setContentsMargins(12, 0, 12, 0);
+    title->setContentsMargins(4, 0, 4, 0);
     QFont small = title->font();
     small.setPointSizeF(small.pointSizeF() * 0.92);
     small.setWeight(QFont::DemiBold);
@@ -66,8 +67,8 @@ StateFilter::StateFilter(QWidget *parent)
     m_list->setCurrentItem(m_all);
     setFocusProxy(m_list);
     connect(m_list, &QTreeWidget::currentItemChanged, this, [this] { emit stateChanged(state()); });
-    connect(&theme::notifier(), &theme::Notifier::changed, this, &StateFilter::refreshIcons);
-    refreshIcons();
+    connect(&theme::notifier(), &theme::Notifier::changed, this, &StateFilter::refreshLook);
+    refreshLook();
     setCounts(0, 0);
 }
 
@@ -97,11 +98,25 @@ void StateFilter::setState(std::optional<SandboxState> state)
     m_list->setCurrentItem(!state ? m_all : *state == SandboxState::Running ? m_running : m_paused);
 }
 
-void StateFilter::refreshIcons()
+void StateFilter::refreshLook()
 {
-    m_all->setIcon(0, theme::icon(QStringLiteral("sandbox"), theme::Token::Secondary));
-    m_running->setIcon(0, theme::icon(QStringLiteral("state-running"), theme::Token::Running));
-    m_paused->setIcon(0, theme::icon(QStringLiteral("state-paused"), theme::Token::Paused));
+    // The selection here is a place, not a thing to act on: always pale, its icons as they are.
+    QPalette colors = QApplication::palette();
+    const QColor pale = colors.color(QPalette::Inactive, QPalette::Highlight);
+    colors.setColor(QPalette::Active, QPalette::Highlight, pale);
+    colors.setColor(QPalette::Active, QPalette::HighlightedText, colors.color(QPalette::Text));
+    m_list->setPalette(colors);
+    const auto icon = [this](const QString &name, theme::Token token) {
+        const QPixmap drawn =
+            theme::icon(name, token).pixmap(m_list->iconSize(), m_list->devicePixelRatioF());
+        QIcon same;
+        same.addPixmap(drawn, QIcon::Normal);
+        same.addPixmap(drawn, QIcon::Selected);
+        return same;
+    };
+    m_all->setIcon(0, icon(QStringLiteral("sandbox"), theme::Token::Secondary));
+    m_running->setIcon(0, icon(QStringLiteral("state-running"), theme::Token::Running));
+    m_paused->setIcon(0, icon(QStringLiteral("state-paused"), theme::Token::Paused));
 }
 
 } // namespace moru

@@ -26,7 +26,7 @@ signals:
     void stateChanged(std::optional<moru::SandboxState> state);
 
 private:
-    void refreshIcons();
+    void refreshLook();
 
     QTreeWidget *m_list = nullptr;
     QTreeWidgetItem *m_all = nullptr;

@@ -63,8 +63,8 @@ QString SandboxDelegate::endsIn(const SandboxRow &row, const QDateTime &now)
     QString text = left <= 0 ? tr("now") : format::duration(left);
     if (left < warnBelow) {
         if (row.onTimeout)
-            text = *row.onTimeout == OnTimeout::Kill ? tr("%1, then kill").arg(text)
-                                                     : tr("%1, then pause").arg(text);
+            text = *row.onTimeout == OnTimeout::Kill ? tr("%1 (kill)").arg(text)
+                                                     : tr("%1 (pause)").arg(text);
     }
     return text;
 }
@@ -78,7 +78,9 @@ void SandboxDelegate::paint(QPainter *painter, const QStyleOptionViewItem &optio
         return;
     const auto *model = static_cast<const SandboxTableModel *>(index.model());
     const bool selected = option.state.testFlag(QStyle::State_Selected);
-    const bool active = option.state.testFlag(QStyle::State_Active);
+    // Strong only where the keyboard is; elsewhere the selection is remembered, not pressed on.
+    const bool active =
+        option.state.testFlag(QStyle::State_Active) && option.widget && option.widget->hasFocus();
     const auto group = active ? QPalette::Active : QPalette::Inactive;
 
     Cell cell;
@@ -87,17 +89,25 @@ void SandboxDelegate::paint(QPainter *painter, const QStyleOptionViewItem &optio
     cell.font = option.font;
     cell.stale = m_stale;
     cell.strong = selected && active;
-    cell.text = option.palette.color(group, selected ? QPalette::HighlightedText : QPalette::Text);
+    cell.text =
+        option.palette.color(group, cell.strong ? QPalette::HighlightedText : QPalette::Text);
     cell.secondary = cell.strong ? cell.text : theme::color(theme::Token::Secondary);
     if (m_stale && !cell.strong)
         cell.text = cell.secondary;
 
-    if (selected)
+    if (cell.strong)
         painter->fillRect(option.rect, option.palette.color(group, QPalette::Highlight));
+    else if (selected)
+        painter->fillRect(option.rect, theme::color(theme::Token::PaleSelection));
     else if (index.row() == m_hoverRow)
         painter->fillRect(option.rect, theme::color(theme::Token::Hover));
     painter->fillRect(QRect(option.rect.left(), option.rect.bottom(), option.rect.width(), 1),
                       theme::color(theme::Token::Hairline));
+    if (selected && !cell.strong && option.rect.left() <= 0) {
+        // A pale selection must not depend on seeing a faint tint.
+        painter->fillRect(QRect(option.rect.left(), option.rect.top(), 3, option.rect.height() - 1),
+                          theme::color(theme::Token::Accent));
+    }
     if (option.state.testFlag(QStyle::State_HasFocus) && !selected) {
         // The current row without selection: what the arrow keys have reached with Ctrl held.
         painter->fillRect(QRect(option.rect.left(), option.rect.top(), option.rect.width(), 1),
@@ -305,7 +315,7 @@ void SandboxDelegate::paintMetadata(const Cell &cell, const Metadata &metadata) 
     const int top = cell.rect.top() + (cell.rect.height() - height) / 2;
     for (auto it = metadata.cbegin(); it != metadata.cend() && shown < shownLabels; ++it, ++shown) {
         const QString text = oneLine(it.key() + QLatin1Char('=') + it.value());
-        const int wanted = std::min(metrics.horizontalAdvance(text), 200) + 14;
+        const int wanted = std::min(metrics.horizontalAdvance(text) + 2, 200) + 14;
         const int room = cell.rect.right() + 1 - x;
         const int width = std::min(wanted, room);
         if (width < 40)

@@ -26,7 +26,7 @@ public:
     void setStale(bool stale) { m_stale = stale; }
     /// The words to underline, lower case.
     void setMatches(const QStringList &words) { m_words = words; }
-    /// "24 min", "3 min, then kill"; a dash for what does not end.
+    /// "24 min", "3 min (kill)"; a dash for what does not end.
     [[nodiscard]] static QString endsIn(const SandboxRow &row, const QDateTime &now);
 
     void paint(QPainter *painter, const QStyleOptionViewItem &option,

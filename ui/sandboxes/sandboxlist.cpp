@@ -55,7 +55,7 @@ SandboxList::SandboxList(SandboxTableModel &model, QWidget *parent)
         QStringLiteral("sandbox"), tr("No sandboxes yet."),
         tr("A sandbox is a small machine of its own: run commands and programs in it, then throw "
            "it away."),
-        tr("&New sandbox…"));
+        tr("&New sandbox"));
     m_noMatch =
         new Placeholder(QStringLiteral("noMatchState"), QStringLiteral("clearFilterButton"), this);
     m_noMatch->setContent(QStringLiteral("search"), tr("No sandbox matches."),

@@ -3,6 +3,7 @@
 
 #include "ui/common/theme.h"
 #include "ui/sandboxes/sandboxdelegate.h"
+#include "ui/sandboxes/tableheader.h"
 
 #include <QContextMenuEvent>
 #include <QHeaderView>
@@ -23,14 +24,14 @@ constexpr int fixedRowHeight = 28;
 constexpr int mostVisible = 100; // as many as one metrics request may name
 
 constexpr std::array<int, SandboxTableModel::ColumnCount> defaultWidths{
-    112, // state
-    196, // id
-    120, // template
-    104, // started
+    104, // state
+    184, // id
+    104, // template
+    96,  // started
     132, // ends in
-    120, // cpu
-    148, // memory
-    220, // metadata
+    112, // cpu
+    132, // memory
+    180, // metadata
 };
 
 } // namespace
@@ -62,6 +63,7 @@ SandboxTableView::SandboxTableView(QWidget *parent)
     verticalHeader()->setMinimumSectionSize(fixedRowHeight);
     verticalHeader()->setDefaultSectionSize(fixedRowHeight);
 
+    setHorizontalHeader(new TableHeader(this));
     QHeaderView *header = horizontalHeader();
     header->setObjectName(QStringLiteral("sandboxTableHeader"));
     header->setAccessibleName(tr("Columns"));
