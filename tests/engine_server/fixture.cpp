@@ -242,6 +242,7 @@ bool LocalEngine::clear()
 {
     if (!m_process || !QFileInfo::exists(stateDir())) {
         m_process.reset();
+        QFile::remove(m_dir.filePath(QStringLiteral("log")));
         return true; // nothing was begun, or reset took it
     }
     bool ok = m_process->state() != QProcess::NotRunning || start();
