@@ -414,7 +414,7 @@ void TestDialogs::impactIsParsed()
     QCOMPARE(processes.at(1), (impact::Process{QStringLiteral("node"), 3.9}));
     QVERIFY(!processes.at(2).name.contains(QChar(0x1b)));
     QVERIFY(impact::parse({}).isEmpty());
-    QCOMPARE(impact::parse("1\n" + QByteArray("2000 1 0 sleep\n").repeated(50'000)).size(), 1000);
+    QCOMPARE(impact::parse("421\n" + QByteArray("2000 1 0 sleep\n").repeated(50'000)).size(), 1000);
 }
 
 void TestDialogs::impactIsDescribedShortly()

@@ -234,6 +234,9 @@ void TestMainWindow::listCountsAndFilters()
     QTRY_VERIFY2(bench.status().contains(QStringLiteral("9 running, 3 paused")),
                  qPrintable(bench.status()));
     QVERIFY(bench.status().contains(QStringLiteral("updated")));
+    bench.window->activateWindow();
+    bench.find<QLineEdit>("filterEdit")->setFocus();
+    QTRY_VERIFY(bench.find<QLineEdit>("filterEdit")->hasFocus());
     QTest::keyClicks(bench.find<QLineEdit>("filterEdit"), QStringLiteral("i11"));
     QCOMPARE(bench.window->model().rowCount(), 1);
     QVERIFY(bench.status().contains(QStringLiteral("1 shown")));
@@ -535,6 +538,10 @@ void TestMainWindow::observingSendsOnlyReads()
     auto *tabs = bench.find<QTabWidget>("detailsTabs");
     for (int i = 0; i < tabs->count(); ++i)
         tabs->setCurrentIndex(i);
+    QVERIFY(bench.table()->selectId(QStringLiteral("i1")));
+    QCOMPARE(tabs->currentIndex(), 0); // another sandbox, another tab in front
+    QVERIFY(bench.table()->selectId(QStringLiteral("i2")));
+    QCOMPARE(tabs->currentIndex(), tabs->count() - 1);
     QSignalSpy swept(bench.window->store(), &SandboxStore::swept);
     QTRY_VERIFY(swept.size() >= 2);
     for (const QString &line : std::as_const(bench.server.log))

@@ -466,7 +466,13 @@ PaneHost *DetailsPanel::addTerminal(Set &set)
 
 void DetailsPanel::unmount()
 {
-    m_tabs->clear();
+    // The page in front goes last: each removal of it would bring up the next page, and a page that
+    // comes up opens its pane, which reaches into the sandbox.
+    for (int index = m_tabs->count() - 1; index >= 0; --index) {
+        if (index != m_tabs->currentIndex())
+            m_tabs->removeTab(index);
+    }
+    m_tabs->removeTab(0);
     if (!m_current)
         return;
     for (QWidget *page : m_current->pages)
@@ -700,6 +706,9 @@ void DetailsPanel::closeTerminalAt(int index)
                 set->front = set->terminals.front();
             host->disconnect(this);
             if (set.get() == m_current) {
+                // Not what happens to stand beside it: another page would open its pane.
+                if (m_tabs->currentWidget() == host)
+                    m_tabs->setCurrentWidget(set->terminals.front());
                 m_tabs->removeTab(m_tabs->indexOf(host));
                 updateTabTexts();
                 focusCurrent();
