@@ -4,6 +4,7 @@
 #include "app/core/settings.h"
 #include "app/enginehost/enginehost.h"
 #include "app/models/filetreemodel.h"
+#include "ui/common/armedbutton.h"
 #include "ui/common/prompt.h"
 #include "ui/common/theme.h"
 #include "ui/mainwindow/mainwindow.h"
@@ -86,6 +87,9 @@ private:
         QAbstractButton *found = nullptr;
         QTRY_VERIFY2_WITH_TIMEOUT((found = visible<QAbstractButton>(button)), qPrintable(button), patience);
         QTRY_VERIFY2_WITH_TIMEOUT(found->isEnabled(), qPrintable(button), patience);
+        // A dangerous button takes no click in its first moments.
+        if (auto *armed = qobject_cast<ArmedButton *>(found))
+            QTRY_VERIFY(armed->isArmed());
         QTest::mouseClick(found, Qt::LeftButton);
     }
     /// Runs one command in the Commands tab and gives its output.

@@ -183,7 +183,9 @@ Answer ask(const QUrl &base, const QByteArray &method, const QByteArray &target,
     return wire.receive(method == "HEAD");
 }
 
-LocalEngine::LocalEngine() : m_dir(QStringLiteral("/var/tmp/moru-server-test-XXXXXX")) {}
+LocalEngine::LocalEngine()
+    : m_dir(QStringLiteral("/var/tmp/moru-server-test-XXXXXX"))
+{}
 
 LocalEngine::~LocalEngine()
 {
@@ -210,11 +212,10 @@ bool LocalEngine::start(const QStringList &more)
 {
     m_process = std::make_unique<QProcess>();
     m_process->setStandardErrorFile(m_dir.filePath(QStringLiteral("log")), QIODevice::Append);
-    m_process->start(program(),
-                     QStringList{QStringLiteral("serve"), QStringLiteral("--listen"),
-                                 QStringLiteral("127.0.0.1:0"), QStringLiteral("--state-dir"),
-                                 stateDir()}
-                         + more);
+    m_process->start(program(), QStringList{QStringLiteral("serve"), QStringLiteral("--listen"),
+                                            QStringLiteral("127.0.0.1:0"),
+                                            QStringLiteral("--state-dir"), stateDir()}
+                                    + more);
     while (!m_process->canReadLine())
         if (!m_process->waitForReadyRead(Patience)) {
             qWarning("moru-local did not start: %s", log().constData());
@@ -292,8 +293,8 @@ QByteArray LocalEngine::log() const
     return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
 }
 
-Answer LocalEngine::call(const QByteArray &method, const QByteArray &target, const QJsonObject &body,
-                         const HeaderList &more) const
+Answer LocalEngine::call(const QByteArray &method, const QByteArray &target,
+                         const QJsonObject &body, const HeaderList &more) const
 {
     HeaderList headers{{"X-API-Key", key()}};
     headers += more;
@@ -313,8 +314,9 @@ QJsonObject LocalEngine::create(QJsonObject fields) const
         fields[QStringLiteral("timeout")] = 600;
     const Answer answer = call("POST", "/sandboxes", fields);
     if (answer.status != 201) {
-        QTest::qFail(("create: " + QByteArray::number(answer.status) + ' ' + answer.body).constData(),
-                     __FILE__, __LINE__);
+        QTest::qFail(
+            ("create: " + QByteArray::number(answer.status) + ' ' + answer.body).constData(),
+            __FILE__, __LINE__);
         return {};
     }
     return answer.object();
@@ -334,9 +336,9 @@ Answer LocalEngine::envd(const QJsonObject &sandbox, const QByteArray &method,
 
 QByteArray startFrame(const QString &command)
 {
-    const QJsonObject process{{QStringLiteral("cmd"), QStringLiteral("/bin/bash")},
-                              {QStringLiteral("args"),
-                               QJsonArray{QStringLiteral("-l"), QStringLiteral("-c"), command}}};
+    const QJsonObject process{
+        {QStringLiteral("cmd"), QStringLiteral("/bin/bash")},
+        {QStringLiteral("args"), QJsonArray{QStringLiteral("-l"), QStringLiteral("-c"), command}}};
     const QByteArray text = QJsonDocument(QJsonObject{{QStringLiteral("process"), process},
                                                       {QStringLiteral("stdin"), false}})
                                 .toJson(QJsonDocument::Compact);
@@ -364,7 +366,10 @@ std::pair<QByteArray, int> LocalEngine::command(const QJsonObject &sandbox,
         for (const auto &value : data)
             output += QByteArray::fromBase64(value.toString().toLatin1());
         if (event.contains(QStringLiteral("end")))
-            code = event.value(QStringLiteral("end")).toObject().value(QStringLiteral("exitCode")).toInt();
+            code = event.value(QStringLiteral("end"))
+                       .toObject()
+                       .value(QStringLiteral("exitCode"))
+                       .toInt();
     }
     return {output, code};
 }
@@ -372,7 +377,8 @@ std::pair<QByteArray, int> LocalEngine::command(const QJsonObject &sandbox,
 QString LocalEngine::state(const QJsonObject &sandbox) const
 {
     const Answer answer = call("GET", "/sandboxes/" + idOf(sandbox));
-    return answer.status == 200 ? answer.object().value(QStringLiteral("state")).toString() : QString();
+    return answer.status == 200 ? answer.object().value(QStringLiteral("state")).toString()
+                                : QString();
 }
 
 QByteArray idOf(const QJsonObject &sandbox)
