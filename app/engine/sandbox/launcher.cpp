@@ -103,7 +103,7 @@ std::string hexHash(const std::string &text)
 } // namespace
 
 struct Launcher::Private {
-    explicit Private(fs::path directory);
+    explicit Private(const fs::path &directory);
 
     const Identity &identity();
     std::string layersFor(const std::string &id);
@@ -152,8 +152,8 @@ struct Launcher::Private {
     std::unique_ptr<TrashCollector> trash;
 };
 
-Launcher::Private::Private(fs::path directory)
-    : state(fs::absolute(std::move(directory)).lexically_normal())
+Launcher::Private::Private(const fs::path &directory)
+    : state(fs::absolute(directory).lexically_normal())
     , cgroups("moru-" + hexHash(state.string()) + "-")
 {
     std::error_code failed;
@@ -377,7 +377,7 @@ Diagnosis Launcher::Private::examine()
 }
 
 Launcher::Launcher(fs::path stateDir)
-    : d(std::make_unique<Private>(std::move(stateDir)))
+    : d(std::make_unique<Private>(stateDir))
 {}
 
 Launcher::~Launcher() = default;
