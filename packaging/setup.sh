@@ -28,7 +28,7 @@ build=(g++ cmake ninja-build ccache pkg-config ca-certificates git
     qt6-base-dev qt6-base-dev-tools libgl-dev
     qtkeychain-qt6-dev libqscintilla2-qt6-dev
     libprotobuf-dev protobuf-compiler libvterm-dev libexpected-dev libsimdjson-dev
-    "$boost" libseccomp-dev libcap-dev librsvg2-bin)
+    "$boost" nettle-dev libseccomp-dev libcap-dev librsvg2-bin)
 # Added by what the libraries load at run time, by the engine, and by a desktop without fonts.
 run=(libsecret-1-0 qt6-qpa-plugins fonts-dejavu-core dbus uidmap fuse-overlayfs sudo procps
     xvfb xauth curl)
