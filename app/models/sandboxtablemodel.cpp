@@ -23,15 +23,26 @@ using DisplayState = SandboxTableModel::DisplayState;
 /// Up to that many separate insertions or removals are announced as such, more as one new layout:
 /// views pay for each announcement with work that grows with the number of rows.
 constexpr size_t maxRuns = 16;
+/// Of rows that changed without moving; more are announced as one range that covers them.
+constexpr size_t maxChangeRuns = 64;
 constexpr int resortMs = 5'000;
 constexpr int tickMs = 1'000;
 constexpr int metadataTooltipLines = 40;
 
+/// What is kept of a row beside its texts. Bits 3 to 5 hold the state as shown, the two highest the
+/// row's wording: while all of them stay the same, so does the search text.
 enum Flag : quint8 {
     Alive = 1,  ///< the line belongs to a row
     Paused = 2, ///< the server's state, for the state filter
     Marked = 4, ///< scratch
 };
+
+quint8 flagsOf(const SandboxRow &row)
+{
+    const auto shown = unsigned(SandboxTableModel::displayState(row));
+    return quint8(Alive | (row.sandbox.state == SandboxState::Paused ? unsigned(Paused) : 0U)
+                  | shown << 3U | (row.wording & 3U) << 6U);
+}
 
 constexpr std::array displayStates{DisplayState::Running, DisplayState::Paused,
                                    DisplayState::Pausing, DisplayState::Resuming,
@@ -217,14 +228,21 @@ QString sortText(const SandboxRow &row, int column)
     }
 }
 
-/// The first bytes of the folded text as a number that orders the same way.
-quint64 textKey(const QString &text)
+/// Eight bytes from `from` on as a number that orders as they do.
+quint64 textKey(std::string_view text, size_t from = 0)
 {
-    std::string folded;
-    SearchText::appendFolded(folded, text.left(8));
     quint64 key = 0;
-    for (size_t i = 0; i < sizeof(key); ++i)
-        key = key << 8 | (i < folded.size() ? quint8(folded[i]) : 0U);
+    for (size_t i = from; i < from + sizeof(key); ++i)
+        key = key << 8U | (i < text.size() ? quint8(text[i]) : 0U);
+    return key;
+}
+
+/// The first four code units: mostly enough to tell ids apart.
+quint64 idKey(const QString &id)
+{
+    quint64 key = 0;
+    for (qsizetype i = 0; i < 4; ++i)
+        key = key << 16U | (i < id.size() ? id[i].unicode() : 0U);
     return key;
 }
 
@@ -241,6 +259,7 @@ quint64 endKey(const Sandbox &sandbox)
     return numberKey(sandbox.state == SandboxState::Paused ? end + (qint64(1) << 60) : end);
 }
 
+/// For columns of numbers and times.
 quint64 sortKey(const SandboxRow &row, int column)
 {
     switch (column) {
@@ -256,15 +275,8 @@ quint64 sortKey(const SandboxRow &row, int column)
     case SandboxTableModel::MemoryColumn:
         return hasMemory(row) ? numberKey(row.metric->memUsed) : 0;
     default:
-        return textKey(sortText(row, column));
+        return 0;
     }
-}
-
-int compareFolded(const QString &a, const QString &b)
-{
-    if (a.constData() == b.constData() && a.size() == b.size())
-        return 0; // texts that rows have in common are mostly one object
-    return a.compare(b, Qt::CaseInsensitive);
 }
 
 struct Keyed {
@@ -291,15 +303,16 @@ void radixSort(std::vector<Keyed> &items)
     }
 }
 
-/// Orders each run of equal keys, which are often the beginnings of longer texts.
-template <typename Less> void sortTies(std::vector<Keyed> &items, Less less)
+/// Calls `order` with each run of more than one equal key.
+template <typename Order>
+void forTies(std::vector<Keyed>::iterator first, std::vector<Keyed>::iterator end, Order order)
 {
-    for (auto first = items.begin(); first != items.end();) {
+    while (first != end) {
         auto last = first + 1;
-        while (last != items.end() && last->key == first->key)
+        while (last != end && last->key == first->key)
             ++last;
-        if (last - first > 1 && !std::is_sorted(first, last, less))
-            std::stable_sort(first, last, less);
+        if (last - first > 1)
+            order(first, last);
         first = last;
     }
 }
@@ -343,9 +356,16 @@ struct SandboxTableModel::Private {
     }
     [[nodiscard]] quint64 keyOf(Line line) const
     {
-        const quint64 key = sortKey(row(line), sortColumn);
+        return directed(isText(sortColumn) ? textKey(sortWords(line))
+                                           : sortKey(row(line), sortColumn));
+    }
+    [[nodiscard]] quint64 directed(quint64 key) const
+    {
         return sortOrder == Qt::AscendingOrder ? key : ~key;
     }
+    [[nodiscard]] std::string_view sortWords(Line line) const;
+    void orderTexts(std::vector<Keyed>::iterator first, std::vector<Keyed>::iterator last,
+                    size_t from) const;
     [[nodiscard]] bool before(Line a, Line b) const;
     [[nodiscard]] int rowOf(Line line) const;
     void spell(std::string &out, const SandboxRow &row) const;
@@ -389,11 +409,55 @@ bool SandboxTableModel::Private::before(Line a, Line b) const
     if (keys[a] != keys[b])
         return keys[a] < keys[b];
     if (isText(sortColumn)) {
-        const int side = compareFolded(sortText(row(a), sortColumn), sortText(row(b), sortColumn));
+        const int side = sortWords(a).compare(sortWords(b));
         if (side != 0)
             return sortOrder == Qt::AscendingOrder ? side < 0 : side > 0;
     }
     return row(a).sandbox.id < row(b).sandbox.id;
+}
+
+/// The folded text that a text column is sorted by: a part of the search text, see spell().
+std::string_view SandboxTableModel::Private::sortWords(Line line) const
+{
+    std::string_view rest = text.at(line).substr(stateWidth + 1);
+    const auto field = [&rest] {
+        const std::string_view head = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(head.size() + 1, rest.size()));
+        return head;
+    };
+    const std::string_view id = field();
+    if (sortColumn == NameColumn)
+        return id;
+    const std::string_view templateId = field();
+    const std::string_view alias = field();
+    if (sortColumn == TemplateColumn)
+        return alias.empty() ? templateId : alias;
+    return rest;
+}
+
+/// Orders texts that have all bytes before `from` in common; equal texts stay as they stand.
+void SandboxTableModel::Private::orderTexts(std::vector<Keyed>::iterator first,
+                                            std::vector<Keyed>::iterator last, size_t from) const
+{
+    constexpr size_t longest = 256; // bounds the recursion
+    if (from > longest) {
+        std::stable_sort(first, last, [this](const Keyed &a, const Keyed &b) {
+            const int side = sortWords(a.line).compare(sortWords(b.line));
+            return sortOrder == Qt::AscendingOrder ? side < 0 : side > 0;
+        });
+        return;
+    }
+    bool more = false;
+    for (auto item = first; item != last; ++item) {
+        const std::string_view now = sortWords(item->line);
+        item->key = directed(textKey(now, from));
+        more = more || now.size() > from;
+    }
+    if (!more)
+        return;
+    std::stable_sort(first, last, [](const Keyed &a, const Keyed &b) { return a.key < b.key; });
+    forTies(first, last,
+            [this, from](auto begin, auto end) { orderTexts(begin, end, from + sizeof(quint64)); });
 }
 
 /// The visible row of a living line, -1 if it is filtered out. Needs a consistent order.
@@ -427,7 +491,7 @@ void SandboxTableModel::Private::spell(std::string &out, const SandboxRow &row) 
 void SandboxTableModel::Private::setRow(Line line, const SandboxRow &row)
 {
     rows[line] = &row;
-    flags[line] = quint8(Alive | (row.sandbox.state == SandboxState::Paused ? Paused : 0));
+    flags[line] = flagsOf(row);
 }
 
 /// Both lists are in order, the result too.
@@ -644,22 +708,26 @@ void SandboxTableModel::Private::changed(const std::vector<int> &indexes)
     std::vector<Line> respelled;
     std::vector<std::string> spellings;
     std::vector<bool> otherWords; // parallel to lines: more than the state's word has changed
+    bool otherState = false;
     std::string folded;
     for (const int index : indexes) {
         const Line line = lineAt[size_t(index)];
         lines.push_back(line);
+        otherWords.push_back(false);
+        if (flags[line] == flagsOf(row(line)))
+            continue;
+        otherState = true;
         setRow(line, row(line));
         folded.clear();
         spell(folded, row(line));
         const std::string_view now = folded;
         const std::string_view was = text.at(line);
-        otherWords.push_back(now.substr(stateWidth) != was.substr(stateWidth));
+        otherWords.back() = now.substr(stateWidth) != was.substr(stateWidth);
         if (now != was) {
             respelled.push_back(line);
             spellings.push_back(folded);
         }
     }
-    // Which of them pass can only change with their words or their state, never with a metric.
     if (!respelled.empty())
         text.replace(respelled, spellings);
 
@@ -678,11 +746,12 @@ void SandboxTableModel::Private::changed(const std::vector<int> &indexes)
         newKeys.push_back(key);
     }
 
-    // Places are asked for with the old order only where nothing has moved, and otherwise not at
-    // all: one pass over all rows tells which of the changed ones are in sight.
+    // Which of them pass changes with their words or state only, never with times or metrics.
+    // Their old places cannot be looked up, since the order they stood in no longer holds: one pass
+    // over all rows tells which were in sight.
     std::vector<Line> leaving;
     std::vector<Line> entering;
-    if (!moved.empty() || !respelled.empty()) {
+    if (!moved.empty() || otherState) {
         for (const Line line : lines)
             flags[line] |= Marked;
         std::vector<Line> seen;
@@ -744,7 +813,7 @@ void SandboxTableModel::Private::changed(const std::vector<int> &indexes)
 void SandboxTableModel::Private::announceChanges(const std::vector<Line> &lines)
 {
     std::vector<int> places;
-    if (lines.size() * 64 < visible.size()) {
+    if (lines.size() * 512 < visible.size()) {
         for (const Line line : lines) {
             if (const int place = rowOf(line); place >= 0)
                 places.push_back(place);
@@ -760,9 +829,11 @@ void SandboxTableModel::Private::announceChanges(const std::vector<Line> &lines)
         for (const Line line : lines)
             flags[line] &= quint8(~Marked);
     }
+    // A view does the same work for each announcement, however few rows it is about.
+    const int gap = places.size() > maxChangeRuns ? std::numeric_limits<int>::max() : 1;
     for (size_t i = 0; i < places.size();) {
         size_t end = i + 1;
-        while (end < places.size() && places[end] == places[end - 1] + 1)
+        while (end < places.size() && places[end] - places[end - 1] <= gap)
             ++end;
         emit q.dataChanged(q.index(places[i], 0), q.index(places[end - 1], ColumnCount - 1));
         i = end;
@@ -772,7 +843,8 @@ void SandboxTableModel::Private::announceChanges(const std::vector<Line> &lines)
 void SandboxTableModel::Private::applyFilter(bool narrower)
 {
     std::vector<Line> next;
-    if (narrower) {
+    // Line by line only where few are left: in sorted order their texts lie scattered.
+    if (narrower && visible.size() < rows.size() / 32) {
         next.reserve(visible.size());
         std::ranges::copy_if(visible, std::back_inserter(next),
                              [this](Line line) { return text.contains(line, words); });
@@ -786,10 +858,18 @@ void SandboxTableModel::Private::applyFilter(bool narrower)
             std::vector<quint8> hits(rows.size(), words.empty() ? 1 : 0);
             if (!words.empty())
                 text.find(words, hits);
-            next.reserve(all.size());
-            std::ranges::copy_if(all, std::back_inserter(next), [this, &hits](Line line) {
-                return hits[line] != 0 && passesState(line);
-            });
+            if (stateFilter) {
+                for (size_t line = 0; line < hits.size(); ++line)
+                    hits[line] &= quint8(passesState(Line(line)));
+            }
+            // No branch here: nobody can foresee which lines are hit.
+            next.resize(all.size());
+            size_t count = 0;
+            for (const Line line : all) {
+                next[count] = line;
+                count += hits[line];
+            }
+            next.resize(count);
         }
         if (next == visible)
             return;
@@ -810,18 +890,21 @@ void SandboxTableModel::Private::resort()
         std::vector<Keyed> items;
         items.reserve(lineAt.size());
         for (const Line line : lineAt)
-            items.push_back({textKey(row(line).sandbox.id), line});
+            items.push_back({idKey(row(line).sandbox.id), line});
         radixSort(items);
-        sortTies(items, [this](const Keyed &a, const Keyed &b) {
-            return row(a.line).sandbox.id < row(b.line).sandbox.id;
+        forTies(items.begin(), items.end(), [this](auto first, auto last) {
+            std::sort(first, last, [this](const Keyed &a, const Keyed &b) {
+                return row(a.line).sandbox.id < row(b.line).sandbox.id;
+            });
         });
         keys.resize(rows.size());
         for (Keyed &item : items)
             keys[item.line] = item.key = keyOf(item.line);
         radixSort(items);
-        if (isText(sortColumn))
-            sortTies(items,
-                     [this](const Keyed &a, const Keyed &b) { return before(a.line, b.line); });
+        if (isText(sortColumn)) {
+            forTies(items.begin(), items.end(),
+                    [this](auto first, auto last) { orderTexts(first, last, sizeof(quint64)); });
+        }
         order.resize(items.size());
         std::ranges::transform(items, order.begin(), &Keyed::line);
     }

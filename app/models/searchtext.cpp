@@ -4,18 +4,19 @@
 #include <QStringList>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace moru {
 
 namespace {
 
-const char *findBytes(const char *from, std::size_t length, const std::string &word)
+const char *findPlainly(const char *from, const char *end, const std::string &word)
 {
-#ifdef __GLIBC__
-    return static_cast<const char *>(memmem(from, length, word.data(), word.size()));
-#else
-    const char *const end = from + length;
     while (std::size_t(end - from) >= word.size()) {
         const auto *first = static_cast<const char *>(
             std::memchr(from, word[0], std::size_t(end - from) - word.size() + 1));
@@ -26,8 +27,36 @@ const char *findBytes(const char *from, std::size_t length, const std::string &w
         from = first + 1;
     }
     return nullptr;
-#endif
 }
+
+#ifdef __SSE2__
+/// Looks at sixteen places at once for the word's first and last byte. Unlike memmem() it has
+/// nothing to set up, which counts when there is a hit in every line.
+const char *findBytes(const char *from, std::size_t length, const std::string &word)
+{
+    const char *const end = from + length;
+    const std::size_t tail = word.size() - 1;
+    const __m128i first = _mm_set1_epi8(word.front());
+    const __m128i last = _mm_set1_epi8(word.back());
+    for (; std::size_t(end - from) >= 16 + tail; from += 16) {
+        const __m128i heads = _mm_loadu_si128(reinterpret_cast<const __m128i *>(from));
+        const __m128i tails = _mm_loadu_si128(reinterpret_cast<const __m128i *>(from + tail));
+        auto places = unsigned(_mm_movemask_epi8(
+            _mm_and_si128(_mm_cmpeq_epi8(heads, first), _mm_cmpeq_epi8(tails, last))));
+        for (; places != 0; places &= places - 1) {
+            const char *const place = from + std::countr_zero(places);
+            if (std::memcmp(place, word.data(), word.size()) == 0)
+                return place;
+        }
+    }
+    return findPlainly(from, end, word);
+}
+#else
+const char *findBytes(const char *from, std::size_t length, const std::string &word)
+{
+    return findPlainly(from, from + length, word);
+}
+#endif
 
 } // namespace
 
@@ -129,14 +158,16 @@ void SearchText::appendFolded(std::string &out, const QString &text)
     const std::size_t start = out.size();
     for (const QChar c : text) {
         if (c.unicode() >= 0x80) {
-            out.resize(start);
             const QByteArray folded = text.toCaseFolded().toUtf8();
+            out.resize(start);
             out.append(folded.constData(), std::size_t(folded.size()));
-            return;
+            break;
         }
         const auto letter = char(c.unicode());
         out.push_back(letter >= 'A' && letter <= 'Z' ? char(letter - 'A' + 'a') : letter);
     }
+    // Zero means "ended" where texts are compared eight bytes at a time.
+    std::replace(out.begin() + std::ptrdiff_t(start), out.end(), '\0', ' ');
 }
 
 std::vector<std::string> SearchText::words(const QString &query)

@@ -39,6 +39,7 @@ public:
     /// `words` is not empty and its words hold no white space.
     void find(const std::vector<std::string> &words, std::vector<std::uint8_t> &hits) const;
 
+    /// Case-folded UTF-8 without NUL, which becomes a space.
     static void appendFolded(std::string &out, const QString &text);
     /// The words of a query, folded, longest first.
     [[nodiscard]] static std::vector<std::string> words(const QString &query);

@@ -187,16 +187,28 @@ void SandboxStore::Private::setPending(const QString &id, PendingAction action)
     changed(index);
 }
 
-/// Whether that changed anything.
+/// Whether that changed anything. Texts that are equal are kept, not exchanged: most changes are of
+/// times, and thousands of rows may change at once.
 bool SandboxStore::Private::assign(SandboxRow &row, Sandbox sandbox,
                                    std::optional<OnTimeout> onTimeout)
 {
-    const bool news = !(row.sandbox == sandbox) || (onTimeout && onTimeout != row.onTimeout);
-    if (!news)
+    Sandbox &known = row.sandbox;
+    const bool sameWords = known.templateId == sandbox.templateId && known.alias == sandbox.alias
+                           && known.metadata == sandbox.metadata;
+    const bool sameEnding = !onTimeout || onTimeout == row.onTimeout;
+    if (sameWords && sameEnding && known == sandbox)
         return false;
     if (sandbox.state == SandboxState::Paused)
         row.metric.reset();
-    row.sandbox = std::move(sandbox);
+    if (sameWords) {
+        known.id.swap(sandbox.id);
+        known.templateId.swap(sandbox.templateId);
+        known.alias.swap(sandbox.alias);
+        known.metadata.swap(sandbox.metadata);
+    } else {
+        ++row.wording;
+    }
+    known = std::move(sandbox);
     if (onTimeout)
         row.onTimeout = onTimeout;
     return true;
@@ -208,7 +220,7 @@ void SandboxStore::Private::take(const SandboxDetail &detail)
     const int index = indexOf(detail.sandbox.id);
     if (index < 0) {
         if (!gone.contains(detail.sandbox.id))
-            append({SandboxRow{detail.sandbox, {}, {}, {}}}, {0});
+            append({SandboxRow{detail.sandbox, {}, {}, {}, {}}}, {0});
         return;
     }
     touch(serials[size_t(index)]);
@@ -348,7 +360,7 @@ void SandboxStore::Private::apply(ListDiff diff)
     for (ListDiff::Element &element : diff.newcomers) {
         if (gone.contains(element.sandbox.id) || byId.find(element.idHash) != FlatIndex::none)
             continue;
-        fresh.push_back({std::move(element.sandbox), PendingAction::None, element.onTimeout, {}});
+        fresh.push_back({std::move(element.sandbox), {}, {}, element.onTimeout, {}});
         contentHashes.push_back(element.contentHash);
     }
     append(std::move(fresh), contentHashes);

@@ -26,6 +26,7 @@ enum class PendingAction {
 struct SandboxRow {
     Sandbox sandbox;
     PendingAction pending = PendingAction::None;
+    quint8 wording = 0; ///< another value whenever template, alias or metadata change
     std::optional<OnTimeout> onTimeout; ///< what happens at endAt; empty = the server does not tell
     Boxed<SandboxMetric> metric;        ///< newest; empty = no data
 };

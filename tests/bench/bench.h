@@ -72,7 +72,7 @@ inline void report(const char *what, double value, const char *unit, const char 
 inline QList<Sandbox> fleet(int count, unsigned seed = 7)
 {
     std::mt19937 random(seed);
-    const auto pick = [&random](unsigned below) { return random() % below; };
+    const auto pick = [&random](unsigned below) { return unsigned(random() % below); };
     static const char *const aliases[] = {"base",    "python-3.12", "node-22", "code-interpreter",
                                           "desktop", "browser",     "rust",    "gcc"};
     static const char *const owners[] = {"alice", "bob", "carol", "dave", "erin", "frank", "grace"};
@@ -85,7 +85,7 @@ inline QList<Sandbox> fleet(int count, unsigned seed = 7)
         sandbox.id = QStringLiteral("i");
         for (int j = 0; j < 20; ++j)
             sandbox.id += letters[qsizetype(pick(36))];
-        const unsigned kind = pick(8);
+        const auto kind = int(pick(8));
         sandbox.templateId =
             QStringLiteral("tpl%1%2").arg(kind).arg(QStringLiteral("k3x9q0v7m2a5"));
         sandbox.alias = QLatin1String(aliases[kind]);

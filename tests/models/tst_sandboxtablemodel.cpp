@@ -165,6 +165,8 @@ private slots:
     void aFilterKeyIsOneLayoutChange();
     void aRefreshChangesOnlyTheRowsThatChanged();
     void pendingActionShowsAsStateAtOnce();
+    void aStateChangeUnderAPendingActionIsFiltered();
+    void manyChangesAreOneAnnouncement();
     void usageResortsOnlyWhenNotHeld();
     void textsAreForPeople();
     void toolTipsNeverLookLikeHtml();
@@ -456,6 +458,39 @@ void TestSandboxTableModel::pendingActionShowsAsStateAtOnce()
     QCOMPARE(idsIn(model), QStringList{idOf(2)});
     feed.setPending(idOf(2), PendingAction::None);
     QCOMPARE(model.rowCount(), 0);
+}
+
+void TestSandboxTableModel::aStateChangeUnderAPendingActionIsFiltered()
+{
+    SandboxFeed feed;
+    SandboxTableModel model;
+    model.setStore(&feed.store());
+    Sandbox sandbox = aSandbox(1);
+    feed.sweep({sandbox});
+    feed.setPending(sandbox.id, PendingAction::Killing);
+    model.setStateFilter(SandboxState::Running);
+    QCOMPARE(model.rowCount(), 1);
+    sandbox.state = SandboxState::Paused; // the word shown stays "Killing"
+    feed.sweep({sandbox});
+    QCOMPARE(model.rowCount(), 0);
+}
+
+void TestSandboxTableModel::manyChangesAreOneAnnouncement()
+{
+    SandboxFeed feed;
+    SandboxTableModel model;
+    model.setStore(&feed.store());
+    QList<Sandbox> list;
+    for (int i = 0; i < 400; ++i)
+        list.append(aSandbox(i));
+    feed.sweep(list);
+    for (int i = 10; i < 390; i += 3)
+        list[i].endAt = list[i].endAt.addSecs(60);
+    QSignalSpy changes(&model, &QAbstractItemModel::dataChanged);
+    feed.sweep(list);
+    QCOMPARE(changes.size(), 1);
+    QCOMPARE(changes[0][0].toModelIndex().row(), 10);
+    QCOMPARE(changes[0][1].toModelIndex().row(), 388);
 }
 
 void TestSandboxTableModel::usageResortsOnlyWhenNotHeld()
