@@ -20,6 +20,8 @@ public:
 
     [[nodiscard]] bool isEmpty() const { return !m_active || m_begin == m_end; }
     [[nodiscard]] Mode mode() const { return m_mode; }
+    [[nodiscard]] TextPosition begin() const { return m_begin; }
+    [[nodiscard]] TextPosition end() const { return m_end; }
     void clear();
     /// `column` is the column under the pointer; `boundary` the nearest gap between two columns.
     void start(const TerminalScreen &screen, int documentRow, int column, int boundary, Mode mode);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/terminal/terminalpane.h"
 
+#include "ui/common/banner.h"
 #include "ui/common/format.h"
 #include "ui/terminal/terminalview.h"
 
@@ -30,6 +31,7 @@ struct TerminalPane::Private {
     TerminalPane *pane;
     EnvdClient &envd;
     QString name;
+    Banner *banner;
     TerminalView *view;
     QPointer<ProcessStream> stream;
     QTimer resizeTimer;
@@ -37,6 +39,7 @@ struct TerminalPane::Private {
     Call lookup;
     quint32 pid = 0;
     bool live = false;
+    bool unexplained = false; ///< the stream was closed on purpose and nobody has said why yet
     int reconnects = 0;
     QString program;
     QString folder;
@@ -46,6 +49,7 @@ struct TerminalPane::Private {
         : pane(owner)
         , envd(client)
         , name(std::move(sandboxName))
+        , banner(new Banner(owner))
         , view(new TerminalView(owner))
     {}
 
@@ -83,6 +87,7 @@ void TerminalPane::Private::connectStream(ProcessStream *fresh)
     stream = fresh;
     QObject::connect(fresh, &ProcessStream::started, pane, [this](quint32 id) {
         pid = id;
+        banner->clear();
         setLive(true);
         stream->resize(view->columns(), view->rows());
         updateTitle();
@@ -94,8 +99,8 @@ void TerminalPane::Private::connectStream(ProcessStream *fresh)
             emit pane->activity();
     });
     QObject::connect(fresh, &ProcessStream::inputFailed, pane, [this](const Error &error) {
-        view->writeNotice(
-            TerminalPane::tr("Input was not delivered: %1").arg(format::sentence(error)));
+        // Not in the terminal itself: the program goes on, perhaps full-screen.
+        banner->showError(error, TerminalPane::tr("What was typed did not arrive."));
     });
     QObject::connect(fresh, &ProcessStream::finished, pane, [this](const ProcessEnd &end) {
         QString how = end.status;
@@ -115,7 +120,9 @@ void TerminalPane::Private::ended(const QString &line)
     reconnectTimer.stop();
     lookup.abort();
     pid = 0;
+    unexplained = false;
     program.clear();
+    banner->clear();
     view->writeNotice(line);
     setLive(false);
     updateTitle();
@@ -124,11 +131,25 @@ void TerminalPane::Private::ended(const QString &line)
 void TerminalPane::Private::streamFailed(const Error &error)
 {
     dropStream();
+    if (error.kind == Error::Kind::Canceled) {
+        // Closed on purpose; who did that says why with closeBecause(), before or right after.
+        pid = 0;
+        unexplained = true;
+        setLive(false);
+        QTimer::singleShot(0, pane, [this, error] {
+            if (unexplained)
+                ended(format::sentence(error));
+        });
+        return;
+    }
     const bool temporary = error.kind == Error::Kind::Network || error.kind == Error::Kind::Timeout
                            || error.kind == Error::Kind::Server;
     if (pid != 0 && temporary && reconnects < maxReconnects) {
         // The shell may well be alive: look again shortly, and only then say that it is lost.
         setLive(false);
+        banner->showMessage(Banner::Level::Warning,
+                            TerminalPane::tr("The connection broke. Trying to get the shell back."),
+                            {}, format::details(error));
         reconnectTimer.start(reconnectDelays[static_cast<std::size_t>(reconnects)]);
         ++reconnects;
         return;
@@ -172,6 +193,8 @@ TerminalPane::TerminalPane(EnvdClient &envd, const QString &sandboxName, QWidget
     setFocusProxy(d->view);
     auto *layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addWidget(d->banner);
     layout->addWidget(d->view);
 
     d->resizeTimer.setSingleShot(true);
@@ -251,7 +274,7 @@ quint32 TerminalPane::pid() const
 
 void TerminalPane::closeBecause(const QString &reason)
 {
-    if (!d->stream && !d->reconnectTimer.isActive() && !d->live)
+    if (!d->stream && !d->reconnectTimer.isActive() && !d->live && !d->unexplained)
         return;
     d->ended(reason);
 }

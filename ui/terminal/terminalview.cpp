@@ -22,6 +22,7 @@
 #include <QScrollBar>
 #include <QStyleHints>
 #include <QWheelEvent>
+#include <QWindow>
 
 #include <algorithm>
 #include <cmath>
@@ -37,7 +38,7 @@ constexpr qsizetype backlogHigh = 1024 * 1024;
 constexpr qsizetype backlogLow = 256 * 1024;
 constexpr int frameQuietMs = 3; ///< wait this long for more output before painting
 constexpr int frameMinMs = 16;
-constexpr int frameMaxMs = 33;       ///< under constant output
+constexpr int frameMaxMs = 40;       ///< under constant output
 constexpr int synchronizedMs = 150;  ///< a program may hold the picture back this long
 constexpr qint64 blinkForMs = 20000; ///< then the cursor stays on: an idle window costs nothing
 constexpr int minZoom = -6;
@@ -275,9 +276,15 @@ void TerminalView::showFrame()
     const int top = topRow();
     const int above = m_screen.scrollbackRows();
 
-    if (!m_selection.isEmpty() && m_screen.anyDirty()
-        && m_selection.text(m_screen) != m_selectedText)
-        m_selection.clear();
+    if (!m_selection.isEmpty() && !m_selecting && m_screen.anyDirty()) {
+        // Rows that scrolled away are safe; of the rest nothing may have changed.
+        const QString now = selectedOnGrid();
+        if (!m_selectedOnGrid.endsWith(now)
+            || (now.isEmpty() && !m_selectedOnGrid.isEmpty()
+                && m_selection.span(m_screen).last.row >= above))
+            m_selection.clear();
+        m_selectedOnGrid = now;
+    }
 
     const bool moved = top != oldTop || m_screen.scrolledRows() > 0
                        || m_screen.documentRows() != m_lastDocumentRows;
@@ -454,6 +461,9 @@ void TerminalView::showEvent(QShowEvent *event)
 {
     QAbstractScrollArea::showEvent(event);
     applyFont(); // the screen, and with it the pixel ratio, is known now
+    if (QWindow *handle = window()->windowHandle())
+        connect(handle, &QWindow::screenChanged, this, &TerminalView::applyFont,
+                Qt::UniqueConnection);
 }
 
 int TerminalView::topRow() const
@@ -984,8 +994,21 @@ void TerminalView::changeEvent(QEvent *event)
 
 void TerminalView::selectionChanged()
 {
-    m_selectedText = m_selection.text(m_screen);
+    // While the mouse drags, every move would read the text; it is wanted when the button is let
+    // go.
+    if (!m_selecting)
+        m_selectedOnGrid = selectedOnGrid();
     viewport()->update();
+}
+
+QString TerminalView::selectedOnGrid() const
+{
+    if (m_selection.isEmpty())
+        return {};
+    if (m_selection.mode() == Selection::Mode::Block)
+        return m_selection.text(m_screen);
+    const TextPosition grid = m_screen.positionAt(m_screen.scrollbackRows(), 0);
+    return m_screen.text(std::max(m_selection.begin(), grid), m_selection.end());
 }
 
 void TerminalView::extendSelection(const QPointF &position)
@@ -1237,11 +1260,12 @@ void TerminalView::mouseReleaseEvent(QMouseEvent *event)
         return;
     m_selecting = false;
     m_autoScrollTimer.stop();
-    if (m_selectedText.isEmpty())
+    selectionChanged();
+    if (m_selection.isEmpty())
         return;
     QClipboard *clipboard = QGuiApplication::clipboard();
     if (clipboard->supportsSelection())
-        clipboard->setText(m_selectedText, QClipboard::Selection);
+        clipboard->setText(selectedText(), QClipboard::Selection);
 }
 
 void TerminalView::wheelEvent(QWheelEvent *event)

@@ -155,6 +155,7 @@ private:
     [[nodiscard]] Hit hit(const QPointF &position) const;
     [[nodiscard]] bool reportsMouse(Qt::KeyboardModifiers modifiers) const;
     void selectionChanged();
+    [[nodiscard]] QString selectedOnGrid() const;
     void extendSelection(const QPointF &position);
     void createActions();
 
@@ -163,7 +164,9 @@ private:
     GlyphCache m_glyphs;
     TerminalColors m_colors;
     Selection m_selection;
-    QString m_selectedText; ///< what the selection held when made; output that changes it drops it
+    /// The part of the selected text that output can still change; when it does, nothing is
+    /// selected.
+    QString m_selectedOnGrid;
     PasteBar *m_pasteBar = nullptr;
 
     QByteArray m_backlog;
