@@ -455,8 +455,8 @@ void TestDialogs::killByIdNeitherListsNorConnects()
     QTRY_COMPARE(answered.size(), 2);
     QCOMPARE(answered.last().at(2).toBool(), false);
     QVERIFY(textOf(dialog, "resultLabel").contains(QStringLiteral("already terminated")));
-    QCOMPARE(unnamedWidgets(*dialog), QStringList());
-    QCOMPARE(sharedMnemonics(*dialog), QStringList());
+    QCOMPARE(unnamedWidgets(*dialog).join(u'\n'), QString());
+    QCOMPARE(sharedMnemonics(*dialog).join(u'\n'), QString());
     dialog->reject();
 }
 
@@ -754,8 +754,8 @@ void TestDialogs::dialogsHaveNamesAndUniqueLetters()
         QVERIFY(QTest::qWaitForWindowExposed(dialog));
         QVERIFY(!dialog->windowTitle().isEmpty());
         QVERIFY(dialog->width() >= 440);
-        QCOMPARE(unnamedWidgets(*dialog), QStringList());
-        QCOMPARE(sharedMnemonics(*dialog), QStringList());
+        QCOMPARE(unnamedWidgets(*dialog).join(u'\n'), QString());
+        QCOMPARE(sharedMnemonics(*dialog).join(u'\n'), QString());
         QVERIFY(tabOrder(*dialog).contains(QStringLiteral("cancelButton")));
         dialog->setAttribute(Qt::WA_DeleteOnClose, false);
         dialog->hide();

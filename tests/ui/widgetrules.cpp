@@ -45,7 +45,8 @@ QStringList unnamedWidgets(const QWidget &root)
     QStringList lines;
     const auto widgets = root.findChildren<QWidget *>();
     for (QWidget *widget : widgets) {
-        if (!widget->isVisible() || widget->focusPolicy() == Qt::NoFocus || isPartOfQt(*widget))
+        // Labels take the focus by click only, to have their text selected.
+        if (!widget->isVisible() || !(widget->focusPolicy() & Qt::TabFocus) || isPartOfQt(*widget))
             continue;
         const QString where = QStringLiteral("%1 \"%2\" in \"%3\"")
                                   .arg(QLatin1String(widget->metaObject()->className()),

@@ -9,8 +9,8 @@ class QWidget;
 
 namespace moru::test {
 
-/// Widgets below `root` that can take the keyboard's focus and are on screen, but lack an object
-/// name or a name that a screen reader could say. One line each; empty = all is well.
+/// Widgets below `root` that Tab can reach and that are on screen, but lack an object name or a
+/// name that a screen reader could say. One line each; empty = all is well.
 QStringList unnamedWidgets(const QWidget &root);
 
 /// Alt letters that two visible things below `root` share (buttons, buddies, tabs).
