@@ -14,8 +14,7 @@ public:
     /// `abort` is run at most once, by abort().
     explicit Call(std::function<void()> abort)
         : m_abort(std::make_shared<std::function<void()>>(std::move(abort)))
-    {
-    }
+    {}
 
     /// Ends the transfer; the call's Done is not run any more. Harmless when it has finished.
     void abort()

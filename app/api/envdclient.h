@@ -20,8 +20,8 @@ class ProcessStream : public QObject {
 public:
     ~ProcessStream() override;
     [[nodiscard]] quint32 pid() const; ///< 0 until started()
-    /// Bytes to the PTY or stdin, in order, one request at a time; what is typed meanwhile is joined.
-    /// A failure is told once by inputFailed().
+    /// Bytes to the PTY or stdin, in order, one request at a time; what is typed meanwhile is
+    /// joined. A failure is told once by inputFailed().
     void sendInput(const QByteArray &bytes);
     /// PTY only; the newest size wins when several are given at once.
     void resize(int cols, int rows);
@@ -89,12 +89,13 @@ private:
 ///
 /// Finds its token and domain by GET /sandboxes/{id} on first use (which neither wakes nor extends
 /// the sandbox) and refuses with Conflict while the sandbox is paused, because data-plane traffic
-/// could wake it. Safe to keep over pause and resume: a 401 or "sandbox was not found" makes the next
-/// call look the target up again.
+/// could wake it. Safe to keep over pause and resume: a 401 or "sandbox was not found" makes the
+/// next call look the target up again.
 class EnvdClient : public QObject {
     Q_OBJECT
 public:
-    EnvdClient(Transport &transport, ControlClient &control, QString sandboxId, QObject *parent = nullptr);
+    EnvdClient(Transport &transport, ControlClient &control, QString sandboxId,
+               QObject *parent = nullptr);
     ~EnvdClient() override;
 
     [[nodiscard]] const QString &sandboxId() const;
@@ -117,11 +118,13 @@ public:
         QByteArray err;
         bool truncated = false;
     };
-    Call run(const QString &command, int timeoutSeconds, qint64 cap, QObject *context, Done<CommandOutput> done);
+    Call run(const QString &command, int timeoutSeconds, qint64 cap, QObject *context,
+             Done<CommandOutput> done);
 
     Call stat(const QString &path, QObject *context, Done<FileEntry> done);
     Call listDir(const QString &path, QObject *context, Done<QList<FileEntry>> done);
-    Call makeDir(const QString &path, QObject *context, Done<FileEntry> done); ///< Conflict if it exists
+    Call makeDir(const QString &path, QObject *context,
+                 Done<FileEntry> done); ///< Conflict if it exists
     Call move(const QString &from, const QString &to, QObject *context, Done<FileEntry> done);
     Call remove(const QString &path, QObject *context, Done<> done); ///< recursive
     DirWatch *watch(const QString &path, bool recursive, QObject *parent);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr qsizetype CopyChunk = 256LL << 10U;
 // Written in one turn of the event loop at most: about half a millisecond into the page cache.
-constexpr qint64 BytesPerTurn = 1LL << 20U;
+constexpr qint64 TransferBytesPerTurn = 1LL << 20U;
 constexpr qsizetype LargestAnswer = 64LL << 10U;
 constexpr qint64 ProgressEveryMs = 50;
 
@@ -143,7 +143,7 @@ bool Transfer::Private::moveBytes()
     const qint64 length = reply->rawHeader("Content-Length").toLongLong(&hasLength);
     expected = hasLength ? length : -1;
     qint64 moved = 0;
-    while (moved < BytesPerTurn) {
+    while (moved < TransferBytesPerTurn) {
         const qint64 got = reply->read(buffer.data(), buffer.size());
         if (got <= 0)
             break;

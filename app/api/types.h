@@ -141,9 +141,10 @@ struct FileEntry {
 
 /// Where a connection's servers are. URLs have no path.
 struct Endpoint {
-    QUrl apiUrl;     ///< https://api.<domain> unless given
-    QUrl sandboxUrl; ///< one URL for every sandbox's data plane; empty = https://49983-<id>.<domain>
-    QString domain;  ///< "moru.io"
+    QUrl apiUrl; ///< https://api.<domain> unless given
+    QUrl
+        sandboxUrl; ///< one URL for every sandbox's data plane; empty = https://49983-<id>.<domain>
+    QString domain; ///< "moru.io"
 
     friend bool operator==(const Endpoint &, const Endpoint &) = default;
 };

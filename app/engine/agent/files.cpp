@@ -4,9 +4,9 @@
 #include "app/engine/agent/paths.h"
 #include "app/engine/agent/service.h"
 
+#include "app/engine/http/astuple.h"
 #include "app/engine/http/text.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cerrno>
@@ -19,7 +19,6 @@ namespace moru::engine {
 
 namespace {
 
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t Piece = 256 * 1024;
 /// Files up to this size are read before the answer begins.
 constexpr std::size_t SmallFile = 64 * 1024;

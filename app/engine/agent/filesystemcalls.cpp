@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/agent/service.h"
 
-#include <boost/asio/as_tuple.hpp>
+#include "app/engine/http/astuple.h"
+
 #include <boost/asio/use_awaitable.hpp>
 
 namespace moru::engine {
 
 namespace {
 
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 /// Each holds an inotify instance, of which the kernel gives a user about a hundred.
 constexpr std::size_t MostWatchers = 1000;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/agent/process.h"
 
+#include "app/engine/http/astuple.h"
 #include "app/engine/http/text.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -22,7 +22,6 @@ namespace moru::engine {
 
 namespace {
 
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t PipeMessage = 32 * 1024;
 constexpr std::size_t TerminalMessage = 16 * 1024;
 constexpr std::size_t QueueLimit = 64;

@@ -2,10 +2,10 @@
 #include "app/engine/agent/paths.h"
 #include "app/engine/agent/service.h"
 
+#include "app/engine/http/astuple.h"
 #include "app/engine/http/text.h"
 #include "app/wire/frame.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <csignal>
@@ -15,8 +15,6 @@
 namespace moru::engine {
 
 namespace {
-
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 
 void setVariable(std::map<std::string, std::string> &variables, const std::string &name,
                  const std::string &value)

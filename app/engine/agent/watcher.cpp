@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/agent/watcher.h"
 
-#include <boost/asio/as_tuple.hpp>
+#include "app/engine/http/astuple.h"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -14,7 +15,6 @@ namespace moru::engine {
 
 namespace {
 
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t WaitAt = 1024;
 constexpr std::size_t FailAt = 200'000;
 

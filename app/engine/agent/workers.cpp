@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/agent/workers.h"
 
-#include <boost/asio/as_tuple.hpp>
+#include "app/engine/http/astuple.h"
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -11,8 +12,6 @@ namespace moru::engine {
 namespace {
 
 constexpr std::size_t Threads = 4;
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
-
 struct Pending {
     Pending(const asio::any_io_executor &executor)
         : wake(executor)

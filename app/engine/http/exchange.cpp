@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/http/exchange.h"
 
+#include "app/engine/http/astuple.h"
 #include "app/engine/http/text.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -36,7 +36,6 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 /// Beast reads as much as the buffer has room for, and 512 bytes if it has none.
 constexpr std::size_t HeadRoom = 4 * 1024;
 constexpr std::size_t BodyRoom = 64 * 1024;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/http/upstream.h"
 
+#include "app/engine/http/astuple.h"
 #include "app/engine/http/fd.h"
 #include "app/engine/http/text.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -36,12 +36,11 @@ using boost::system::system_error;
 
 namespace {
 
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t SmallBody = 64 * 1024; ///< sent before the answer is looked at
 constexpr std::size_t FirstPiece = 16 * 1024;
 constexpr std::size_t LargestPiece = 64 * 1024; ///< Beast reads no more at once
 /// Beast reads as much as the buffer has room for, and 512 bytes if it has none.
-constexpr std::size_t HeadRoom = 16 * 1024;
+constexpr std::size_t AnswerHeadRoom = 16 * 1024;
 constexpr int InterimLimit = 8; ///< 1xx answers we put up with
 
 using ResponseParser = http::response_parser<http::buffer_body>;
@@ -150,7 +149,7 @@ asio::awaitable<error_code> readResponseHead(Socket &socket, beast::flat_buffer 
         parser->header_limit(64 * 1024);
         parser->body_limit(boost::none);
         parser->skip(headRequest);
-        buffer.reserve(HeadRoom);
+        buffer.reserve(AnswerHeadRoom);
         const auto [ec, n] = co_await http::async_read_header(socket, buffer, *parser, asTuple);
         if (ec)
             co_return ec;
