@@ -20,9 +20,9 @@ struct ConnectionSpec {
     QString name;
     Kind kind = Kind::Remote;
     Endpoint endpoint;
-    bool production = false;       ///< colour bar and PRODUCTION in dialogs
-    QString color;                 ///< "#rrggbb" or empty
-    bool confirmPause = true;      ///< the short pause dialog is shown
+    bool production = false;  ///< colour bar and PRODUCTION in dialogs
+    QString color;            ///< "#rrggbb" or empty
+    bool confirmPause = true; ///< the short pause dialog is shown
 
     friend bool operator==(const ConnectionSpec &, const ConnectionSpec &) = default;
 };

@@ -15,14 +15,14 @@ namespace moru {
 class EngineHost;
 class Settings;
 
-/// All connections: Local (always first), Environment (if the variables are set), and those the user
-/// added. Keeps the list in the settings and the keys in the SecretStore.
+/// All connections: Local (always first), Environment (if the variables are set), and those the
+/// user added. Keeps the list in the settings and the keys in the SecretStore.
 class ConnectionManager : public QObject {
     Q_OBJECT
 public:
     /// `engine` may be null where there is no local engine (Windows). References must outlive this.
-    ConnectionManager(SecretStore &secrets, EngineHost *engine, const QProcessEnvironment &environment,
-                      QObject *parent = nullptr);
+    ConnectionManager(SecretStore &secrets, EngineHost *engine,
+                      const QProcessEnvironment &environment, QObject *parent = nullptr);
     /// The same with other settings than the user's file.
     ConnectionManager(Settings &settings, SecretStore &secrets, EngineHost *engine,
                       const QProcessEnvironment &environment, QObject *parent = nullptr);
@@ -36,9 +36,10 @@ public:
     /// On a keychain failure the error says so; with `memoryOnly` the key lives for this run.
     void add(const ConnectionSpec &spec, const QString &key, bool memoryOnly, QObject *context,
              Done<Connection *> done);
-    /// Empty key = keep the stored one. Of Local and Environment only what concerns this app changes
-    /// (production, color, confirmPause), and of Environment not beyond this run.
-    void update(const ConnectionSpec &spec, const QString &key, bool memoryOnly, QObject *context, Done<> done);
+    /// Empty key = keep the stored one. Of Local and Environment only what concerns this app
+    /// changes (production, color, confirmPause), and of Environment not beyond this run.
+    void update(const ConnectionSpec &spec, const QString &key, bool memoryOnly, QObject *context,
+                Done<> done);
     /// Forgets connection and key. Its sandboxes keep running.
     void remove(const QString &id, QObject *context, Done<> done);
 

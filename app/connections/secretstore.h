@@ -14,7 +14,8 @@ public:
     using QObject::QObject;
     /// NotFound if there is no such entry; Local with a sentence when the keychain cannot be used.
     virtual void read(const QString &entry, QObject *context, Done<QString> done) = 0;
-    virtual void write(const QString &entry, const QString &secret, QObject *context, Done<> done) = 0;
+    virtual void write(const QString &entry, const QString &secret, QObject *context,
+                       Done<> done) = 0;
     virtual void remove(const QString &entry, QObject *context, Done<> done) = 0;
 };
 

@@ -15,8 +15,8 @@ class EngineHost : public QObject {
     Q_OBJECT
 public:
     enum class State {
-        Unknown,     ///< not looked yet
-        Stopped,     ///< not running
+        Unknown, ///< not looked yet
+        Stopped, ///< not running
         Starting,
         Running,
         Stopping,
@@ -31,8 +31,8 @@ public:
         QString apiKey;
     };
 
-    /// `program` = path of moru-local, `stateDir` = its --state-dir; empty = the defaults (beside the
-    /// app or in PATH; the documented default directory).
+    /// `program` = path of moru-local, `stateDir` = its --state-dir; empty = the defaults (beside
+    /// the app or in PATH; the documented default directory).
     explicit EngineHost(QString program = {}, QString stateDir = {}, QObject *parent = nullptr);
     ~EngineHost() override;
 
@@ -47,7 +47,10 @@ public:
     /// moru-local stop: running sandboxes are kept as paused.
     void stop();
     /// Runs `moru-local doctor` and gives its text and whether sandboxes can be isolated.
-    struct Diagnosis { bool ok = false; QString text; };
+    struct Diagnosis {
+        bool ok = false;
+        QString text;
+    };
     void doctor(QObject *context, Done<Diagnosis> done);
 
 signals:

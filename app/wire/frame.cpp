@@ -39,7 +39,7 @@ FrameDecoder::Status FrameDecoder::next(Frame &frame)
         return Status::NeedMore;
     const auto *head = reinterpret_cast<const unsigned char *>(m_buffer.data() + m_pos);
     const std::size_t size = (std::size_t{head[1]} << 24U) | (std::size_t{head[2]} << 16U)
-        | (std::size_t{head[3]} << 8U) | std::size_t{head[4]};
+                             | (std::size_t{head[3]} << 8U) | std::size_t{head[4]};
     if (size > m_maxPayload)
         return Status::TooLarge;
     if (held - FrameHeaderSize < size)

@@ -40,7 +40,9 @@ public:
         TooLarge, ///< a header announces more than maxPayload; the decoder stays in this state
     };
 
-    explicit FrameDecoder(std::size_t maxPayload = 16U << 20U) : m_maxPayload(maxPayload) {}
+    explicit FrameDecoder(std::size_t maxPayload = 16U << 20U)
+        : m_maxPayload(maxPayload)
+    {}
 
     /// Copies `bytes` behind what is held. Call next() until it says NeedMore before feeding again.
     void feed(std::string_view bytes);

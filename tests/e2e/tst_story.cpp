@@ -46,7 +46,8 @@ public:
     }
     void remove(const QString &, QObject *context, Done<> done) override
     {
-        QMetaObject::invokeMethod(context, [done] { done({}); }, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+            context, [done] { done({}); }, Qt::QueuedConnection);
     }
 };
 
@@ -66,8 +67,7 @@ private slots:
     void killingAgainIsAlreadyTerminated();
 
 private:
-    template <typename T = QWidget>
-    T *visible(const QString &name) const
+    template <typename T = QWidget> T *visible(const QString &name) const
     {
         for (T *found : m_window->findChildren<T *>(name)) {
             if (found->isVisible())
@@ -85,7 +85,8 @@ private:
     void click(const QString &button)
     {
         QAbstractButton *found = nullptr;
-        QTRY_VERIFY2_WITH_TIMEOUT((found = visible<QAbstractButton>(button)), qPrintable(button), patience);
+        QTRY_VERIFY2_WITH_TIMEOUT((found = visible<QAbstractButton>(button)), qPrintable(button),
+                                  patience);
         QTRY_VERIFY2_WITH_TIMEOUT(found->isEnabled(), qPrintable(button), patience);
         // A dangerous button takes no click in its first moments.
         if (auto *armed = qobject_cast<ArmedButton *>(found))
@@ -97,7 +98,8 @@ private:
     {
         trigger(QStringLiteral("view.commands"));
         QLineEdit *line = nullptr;
-        QTRY_VERIFY_WITH_TIMEOUT((line = visible<QLineEdit>(QStringLiteral("commandEdit"))), patience);
+        QTRY_VERIFY_WITH_TIMEOUT((line = visible<QLineEdit>(QStringLiteral("commandEdit"))),
+                                 patience);
         QTRY_VERIFY_WITH_TIMEOUT(line->isEnabled(), patience);
         line->setFocus();
         line->selectAll();
@@ -107,7 +109,8 @@ private:
         click(QStringLiteral("runButton"));
         auto *view = visible<QPlainTextEdit>(QStringLiteral("commandOutput"));
         QVERIFY(view);
-        QTRY_VERIFY2_WITH_TIMEOUT(view->toPlainText().contains(mark), qPrintable(view->toPlainText()), patience);
+        QTRY_VERIFY2_WITH_TIMEOUT(view->toPlainText().contains(mark),
+                                  qPrintable(view->toPlainText()), patience);
         *output = view->toPlainText();
     }
     SandboxState state() const { return m_window->model().rowById(m_id)->sandbox.state; }
@@ -131,12 +134,14 @@ void Story::initTestCase()
     const QString state = m_folder.filePath(QStringLiteral("engine"));
     // On free ports, so that an engine of the person at this machine is left alone.
     m_engine.setProcessChannelMode(QProcess::ForwardedErrorChannel);
-    m_engine.start(m_program, {QStringLiteral("serve"), QStringLiteral("--listen"), QStringLiteral("127.0.0.1:0"),
-                               QStringLiteral("--state-dir"), state});
+    m_engine.start(m_program,
+                   {QStringLiteral("serve"), QStringLiteral("--listen"),
+                    QStringLiteral("127.0.0.1:0"), QStringLiteral("--state-dir"), state});
     QVERIFY(m_engine.waitForReadyRead(patience));
     m_settings = std::make_unique<Settings>(m_folder.filePath(QStringLiteral("settings.ini")));
     m_host = std::make_unique<EngineHost>(m_program, state);
-    m_connections = std::make_unique<ConnectionManager>(*m_settings, m_secrets, m_host.get(), QProcessEnvironment());
+    m_connections = std::make_unique<ConnectionManager>(*m_settings, m_secrets, m_host.get(),
+                                                        QProcessEnvironment());
     m_window = std::make_unique<MainWindow>(*m_connections, *m_settings, dialogPrompt(), QString());
     m_window->show();
     QVERIFY(QTest::qWaitForWindowExposed(m_window.get()));
@@ -151,12 +156,15 @@ void Story::cleanupTestCase()
     const QString state = m_folder.filePath(QStringLiteral("engine"));
     QProcess::execute(m_program, {QStringLiteral("stop"), QStringLiteral("--state-dir"), state});
     QVERIFY(m_engine.state() == QProcess::NotRunning || m_engine.waitForFinished(patience));
-    QCOMPARE(QProcess::execute(m_program, {QStringLiteral("reset"), QStringLiteral("--yes"), QStringLiteral("--state-dir"), state}), 0);
+    QCOMPARE(QProcess::execute(m_program, {QStringLiteral("reset"), QStringLiteral("--yes"),
+                                           QStringLiteral("--state-dir"), state}),
+             0);
 }
 
 void Story::emptyTableSaysWhatToDo()
 {
-    QTRY_VERIFY_WITH_TIMEOUT(m_window->store() && m_window->store()->phase() == SandboxStore::Phase::Ready, patience);
+    QTRY_VERIFY_WITH_TIMEOUT(
+        m_window->store() && m_window->store()->phase() == SandboxStore::Phase::Ready, patience);
     QTRY_VERIFY(visible(QStringLiteral("emptyState")));
     QVERIFY(visible<QAbstractButton>(QStringLiteral("emptyNewButton")));
 }
@@ -179,14 +187,18 @@ void Story::shellPrints()
 {
     trigger(QStringLiteral("view.terminal"));
     TerminalPane *pane = nullptr;
-    QTRY_VERIFY_WITH_TIMEOUT((pane = visible<TerminalPane>(QStringLiteral("terminalPane"))), patience);
+    QTRY_VERIFY_WITH_TIMEOUT((pane = visible<TerminalPane>(QStringLiteral("terminalPane"))),
+                             patience);
     QTRY_VERIFY_WITH_TIMEOUT(pane->isLive(), patience);
     auto *view = visible(QStringLiteral("terminalView"));
     QVERIFY(view);
-    QTest::keyClicks(view, QStringLiteral("echo \"shell $((40 + 2))\" > note.txt; cat note.txt; tty"));
+    QTest::keyClicks(view,
+                     QStringLiteral("echo \"shell $((40 + 2))\" > note.txt; cat note.txt; tty"));
     QTest::keyClick(view, Qt::Key_Return);
-    QTRY_VERIFY2_WITH_TIMEOUT(pane->text().contains(QLatin1String("shell 42")), qPrintable(pane->text()), patience);
-    QTRY_VERIFY2_WITH_TIMEOUT(pane->text().contains(QLatin1String("/dev/pts/")), qPrintable(pane->text()), patience);
+    QTRY_VERIFY2_WITH_TIMEOUT(pane->text().contains(QLatin1String("shell 42")),
+                              qPrintable(pane->text()), patience);
+    QTRY_VERIFY2_WITH_TIMEOUT(pane->text().contains(QLatin1String("/dev/pts/")),
+                              qPrintable(pane->text()), patience);
 }
 
 void Story::fileWrittenInTheEditorIsReadByACommand()
@@ -202,7 +214,8 @@ void Story::fileWrittenInTheEditorIsReadByACommand()
     tree->setFocus();
     QTest::keyClick(tree, Qt::Key_Return);
     QsciScintilla *editor = nullptr;
-    QTRY_VERIFY_WITH_TIMEOUT((editor = visible<QsciScintilla>(QStringLiteral("fileEditor"))), patience);
+    QTRY_VERIFY_WITH_TIMEOUT((editor = visible<QsciScintilla>(QStringLiteral("fileEditor"))),
+                             patience);
     QTRY_COMPARE_WITH_TIMEOUT(editor->text(), QStringLiteral("shell 42\n"), patience);
     editor->setFocus();
     editor->selectAll();
@@ -247,11 +260,14 @@ void Story::killingRemovesTheRow()
     QTRY_VERIFY((dialog = visible<QDialog>(QStringLiteral("killDialog"))));
     auto *cancel = dialog->findChild<QAbstractButton *>(QStringLiteral("cancelButton"));
     QCOMPARE(dialog->focusWidget(), cancel);
-    QVERIFY(dialog->findChild<QLabel *>(QStringLiteral("lossLabel"))->text().contains(QLatin1String("permanently deleted")));
+    QVERIFY(dialog->findChild<QLabel *>(QStringLiteral("lossLabel"))
+                ->text()
+                .contains(QLatin1String("permanently deleted")));
     // What runs now is asked of the sandbox itself.
     auto *impact = dialog->findChild<QLabel *>(QStringLiteral("impactLabel"));
     QVERIFY(impact);
-    QTRY_VERIFY2_WITH_TIMEOUT(!impact->text().contains(QLatin1String("checking")), qPrintable(impact->text()), patience);
+    QTRY_VERIFY2_WITH_TIMEOUT(!impact->text().contains(QLatin1String("checking")),
+                              qPrintable(impact->text()), patience);
     QVERIFY2(!impact->text().contains(QLatin1String("unknown")), qPrintable(impact->text()));
     click(QStringLiteral("killConfirmButton"));
     QTRY_COMPARE_WITH_TIMEOUT(m_window->model().rowCount(), 0, patience);
@@ -267,7 +283,8 @@ void Story::killingAgainIsAlreadyTerminated()
     click(QStringLiteral("killConfirmButton"));
     auto *result = dialog->findChild<QLabel *>(QStringLiteral("resultLabel"));
     QVERIFY(result);
-    QTRY_VERIFY2_WITH_TIMEOUT(result->text().contains(QLatin1String("already terminated")), qPrintable(result->text()), patience);
+    QTRY_VERIFY2_WITH_TIMEOUT(result->text().contains(QLatin1String("already terminated")),
+                              qPrintable(result->text()), patience);
     dialog->close();
 }
 

@@ -90,14 +90,13 @@ public:
     [[nodiscard]] QProcess &process() { return *m_process; }
 
     /// A control plane call with the key.
-    Answer call(const QByteArray &method, const QByteArray &target,
-                              const QJsonObject &body = {}, const HeaderList &more = {}) const;
+    Answer call(const QByteArray &method, const QByteArray &target, const QJsonObject &body = {},
+                const HeaderList &more = {}) const;
     /// The created sandbox's answer; empty and a test failure if it was refused.
     QJsonObject create(QJsonObject fields = {}) const;
     /// A data plane call that names its sandbox by id and token.
-    Answer envd(const QJsonObject &sandbox, const QByteArray &method,
-                              const QByteArray &target, const QByteArray &body = {},
-                              const QByteArray &type = {}) const;
+    Answer envd(const QJsonObject &sandbox, const QByteArray &method, const QByteArray &target,
+                const QByteArray &body = {}, const QByteArray &type = {}) const;
     /// (stdout and stderr, exit code) of a command in a sandbox.
     [[nodiscard]] std::pair<QByteArray, int> command(const QJsonObject &sandbox,
                                                      const QString &command) const;

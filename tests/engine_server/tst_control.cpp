@@ -51,16 +51,17 @@ private slots:
             QTest::addRow("%s %s", method, path) << QByteArray(method) << QByteArray(path);
         };
         for (const char *path :
-             {"/", "/sandboxes", "/v2/sandboxes", "/v2/sandbox-runs", "/sandboxes/metrics?sandbox_ids=a",
-              "/sandboxes/iaaaaaaaaaaaaaaaaaaaa", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/metrics",
-              "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/logs", "/templates", "/templates/base", "/teams",
-              "/nodes", "/api-keys", "/volumes", "/no/such/path", "/health/", "//health", "/%68ealth"})
+             {"/", "/sandboxes", "/v2/sandboxes", "/v2/sandbox-runs",
+              "/sandboxes/metrics?sandbox_ids=a", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa",
+              "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/metrics", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/logs",
+              "/templates", "/templates/base", "/teams", "/nodes", "/api-keys", "/volumes",
+              "/no/such/path", "/health/", "//health", "/%68ealth"})
             row("GET", path);
         for (const char *path :
              {"/sandboxes", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/pause",
               "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/resume", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/connect",
-              "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/timeout", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/refreshes",
-              "/v3/templates", "/access-tokens"})
+              "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/timeout",
+              "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/refreshes", "/v3/templates", "/access-tokens"})
             row("POST", path);
         row("DELETE", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa");
         row("PATCH", "/templates/base");
@@ -98,10 +99,7 @@ private slots:
             QCOMPARE(ask(m_engine->api(), "GET", "/v2/sandboxes", headers).status, 200);
     }
 
-    void healthNeedsNoKey()
-    {
-        QCOMPARE(ask(m_engine->api(), "GET", "/health").status, 200);
-    }
+    void healthNeedsNoKey() { QCOMPARE(ask(m_engine->api(), "GET", "/health").status, 200); }
 
     void errorsAreJsonWithTheirStatus_data()
     {
@@ -109,7 +107,8 @@ private slots:
         QTest::addColumn<QByteArray>("path");
         QTest::addColumn<int>("status");
         const auto row = [](const char *method, const char *path, int status) {
-            QTest::addRow("%s %s", method, path) << QByteArray(method) << QByteArray(path) << status;
+            QTest::addRow("%s %s", method, path)
+                << QByteArray(method) << QByteArray(path) << status;
         };
         row("GET", "/", 404);
         row("GET", "/nothing", 404);
@@ -168,9 +167,13 @@ private slots:
         Answer answer = ask(m_engine->api(), "POST", "/sandboxes", headers, "{\"templateID\":");
         QCOMPARE(answer.status, 400);
         QVERIFY(answer.object().value(QStringLiteral("message")).toString().contains(u"JSON"));
-        answer = ask(m_engine->api(), "POST", "/sandboxes", headers, "{\"templateID\":\"base\",\"timeout\":\"x\"}");
+        answer = ask(m_engine->api(), "POST", "/sandboxes", headers,
+                     "{\"templateID\":\"base\",\"timeout\":\"x\"}");
         QCOMPARE(answer.status, 400);
-        QVERIFY(answer.object().value(QStringLiteral("message")).toString().startsWith(u"validation error: "));
+        QVERIFY(answer.object()
+                    .value(QStringLiteral("message"))
+                    .toString()
+                    .startsWith(u"validation error: "));
         answer = ask(m_engine->api(), "POST", "/sandboxes", headers, "{\"templateID\":\"none\"}");
         QCOMPARE(answer.status, 404);
         QCOMPARE(answer.object().value(QStringLiteral("message")).toString(),
@@ -179,7 +182,8 @@ private slots:
 
     void aTooLargeBodyIsRefusedWithoutReadingIt()
     {
-        const QByteArray head = "POST /sandboxes HTTP/1.1\r\nHost: localhost\r\nX-API-Key: " + m_engine->key();
+        const QByteArray head =
+            "POST /sandboxes HTTP/1.1\r\nHost: localhost\r\nX-API-Key: " + m_engine->key();
         Wire announced(m_engine->api());
         QVERIFY(announced.send(head + "\r\nContent-Length: 16777217\r\n\r\n"));
         QCOMPARE(announced.receive().status, 413);
@@ -202,7 +206,8 @@ private slots:
 
     void namesThatResolveToUsButAreNotOursAreRefused()
     {
-        for (const QByteArray host : {"example.com", "evil.test:7450", "127.0.0.1.nip.io", "10.0.0.1"}) {
+        for (const QByteArray host :
+             {"example.com", "evil.test:7450", "127.0.0.1.nip.io", "10.0.0.1"}) {
             const Answer answer = m_engine->call("GET", "/v2/sandboxes", {}, {{"Host", host}});
             QCOMPARE(answer.status, 403);
             QCOMPARE(answer.object().value(QStringLiteral("code")).toInt(), 403);
@@ -223,12 +228,14 @@ private slots:
                  403);
 
         const HeaderList local{{"Origin", "http://localhost:5173"}};
-        const Answer preflight = ask(m_engine->api(), "OPTIONS", "/sandboxes",
-                                     local
-                                         + HeaderList{{"Access-Control-Request-Method", "POST"},
-                                                      {"Access-Control-Request-Headers", "x-api-key"}});
+        const Answer preflight =
+            ask(m_engine->api(), "OPTIONS", "/sandboxes",
+                local
+                    + HeaderList{{"Access-Control-Request-Method", "POST"},
+                                 {"Access-Control-Request-Headers", "x-api-key"}});
         QCOMPARE(preflight.status, 204);
-        QCOMPARE(preflight.header("Access-Control-Allow-Origin"), QByteArray("http://localhost:5173"));
+        QCOMPARE(preflight.header("Access-Control-Allow-Origin"),
+                 QByteArray("http://localhost:5173"));
         QCOMPARE(preflight.header("Access-Control-Allow-Headers"), QByteArray("x-api-key"));
         const Answer answer = m_engine->call("GET", "/v2/sandboxes", {}, local);
         QCOMPARE(answer.status, 200);
@@ -243,9 +250,10 @@ private slots:
     void createAnswersWithEverythingAClientNeeds()
     {
         const QDateTime before = QDateTime::currentDateTimeUtc();
-        const QJsonObject made = m_engine->create(
-            {{QStringLiteral("timeout"), 60},
-             {QStringLiteral("metadata"), QJsonObject{{QStringLiteral("user"), QStringLiteral("ä")}}}});
+        const QJsonObject made =
+            m_engine->create({{QStringLiteral("timeout"), 60},
+                              {QStringLiteral("metadata"),
+                               QJsonObject{{QStringLiteral("user"), QStringLiteral("ä")}}}});
         const QString id = QString::fromLatin1(idOf(made));
         QVERIFY(QRegularExpression(QStringLiteral("^i[a-z0-9]{20}$")).match(id).hasMatch());
         QVERIFY(QRegularExpression(QStringLiteral("^[0-9a-f]{64}$"))
@@ -261,8 +269,12 @@ private slots:
         QCOMPARE(got.status, 200);
         const QJsonObject detail = got.object();
         QCOMPARE(detail.value(QStringLiteral("state")).toString(), QStringLiteral("running"));
-        QCOMPARE(detail.value(QStringLiteral("envdAccessToken")).toString().toLatin1(), tokenOf(made));
-        QCOMPARE(detail.value(QStringLiteral("metadata")).toObject().value(QStringLiteral("user")).toString(),
+        QCOMPARE(detail.value(QStringLiteral("envdAccessToken")).toString().toLatin1(),
+                 tokenOf(made));
+        QCOMPARE(detail.value(QStringLiteral("metadata"))
+                     .toObject()
+                     .value(QStringLiteral("user"))
+                     .toString(),
                  QStringLiteral("ä"));
         QVERIFY(detail.value(QStringLiteral("cpuCount")).toInt() >= 1);
         QVERIFY(detail.value(QStringLiteral("memoryMB")).toInt() >= 128);
@@ -281,15 +293,18 @@ private slots:
     void metadataIsAbsentWhenNoneWasGiven()
     {
         const QJsonObject made = m_engine->create({{QStringLiteral("metadata"), QJsonObject()}});
-        QVERIFY(!m_engine->call("GET", "/sandboxes/" + idOf(made)).object().contains(QStringLiteral("metadata")));
+        QVERIFY(!m_engine->call("GET", "/sandboxes/" + idOf(made))
+                     .object()
+                     .contains(QStringLiteral("metadata")));
     }
 
     void privateTrafficGetsATokenOfItsOwn()
     {
         QVERIFY(!m_engine->create().contains(QStringLiteral("trafficAccessToken")));
-        const QJsonObject made = m_engine->create(
-            {{QStringLiteral("secure"), true},
-             {QStringLiteral("network"), QJsonObject{{QStringLiteral("allowPublicTraffic"), false}}}});
+        const QJsonObject made =
+            m_engine->create({{QStringLiteral("secure"), true},
+                              {QStringLiteral("network"),
+                               QJsonObject{{QStringLiteral("allowPublicTraffic"), false}}}});
         QCOMPARE(made.value(QStringLiteral("trafficAccessToken")).toString().size(), 64);
     }
 
@@ -307,7 +322,8 @@ private slots:
         QByteArray token;
         for (int page = 0; page < 3; ++page) {
             const Answer answer = m_engine->call(
-                "GET", "/v2/sandboxes?limit=2" + (token.isEmpty() ? QByteArray() : "&nextToken=" + token));
+                "GET",
+                "/v2/sandboxes?limit=2" + (token.isEmpty() ? QByteArray() : "&nextToken=" + token));
             QCOMPARE(answer.status, 200);
             QCOMPARE(answer.header("X-Total-Running"), QByteArray("5"));
             paged += idsIn(answer);
@@ -319,8 +335,8 @@ private slots:
         const Answer first = m_engine->call("GET", "/v2/sandboxes?limit=2");
         m_engine->create();
         QCOMPARE(m_engine->call("DELETE", "/sandboxes/" + made[1].toLatin1()).status, 204);
-        const Answer second
-            = m_engine->call("GET", "/v2/sandboxes?limit=2&nextToken=" + first.header("X-Next-Token"));
+        const Answer second = m_engine->call("GET", "/v2/sandboxes?limit=2&nextToken="
+                                                        + first.header("X-Next-Token"));
         QCOMPARE(idsIn(second), made.mid(2, 2));
     }
 
@@ -336,8 +352,12 @@ private slots:
         const QJsonObject none = m_engine->create();
         QCOMPARE(m_engine->call("POST", "/sandboxes/" + idOf(plain) + "/pause").status, 204);
 
-        const auto list = [&](const QByteArray &query) { return m_engine->call("GET", "/v2/sandboxes" + query); };
-        const auto one = [](const QJsonObject &sandbox) { return QStringList{QString::fromLatin1(idOf(sandbox))}; };
+        const auto list = [&](const QByteArray &query) {
+            return m_engine->call("GET", "/v2/sandboxes" + query);
+        };
+        const auto one = [](const QJsonObject &sandbox) {
+            return QStringList{QString::fromLatin1(idOf(sandbox))};
+        };
         QCOMPARE(idsIn(list("?metadata=user%252520name%3Da%252526b%25253Dc")), one(odd));
         QCOMPARE(idsIn(list("?metadata=user%3Dplain")), one(plain));
         QCOMPARE(idsIn(list("?metadata=user%3Dplain%26all%3Dyes")), one(plain));
@@ -359,20 +379,30 @@ private slots:
     {
         const QJsonObject made = m_engine->create(
             {{QStringLiteral("metadata"), QJsonObject{{QStringLiteral("k"), QStringLiteral("v")}}},
-             {QStringLiteral("envVars"), QJsonObject{{QStringLiteral("GREETING"), QStringLiteral("hi")}}}});
+             {QStringLiteral("envVars"),
+              QJsonObject{{QStringLiteral("GREETING"), QStringLiteral("hi")}}}});
         const QByteArray path = "/sandboxes/" + idOf(made);
-        QCOMPARE(m_engine->command(made, QStringLiteral("echo kept > file; (sleep 600 >/dev/null 2>&1 </dev/null & echo $!)")).second, 0);
+        QCOMPARE(
+            m_engine
+                ->command(made,
+                          QStringLiteral(
+                              "echo kept > file; (sleep 600 >/dev/null 2>&1 </dev/null & echo $!)"))
+                .second,
+            0);
         QCOMPARE(m_engine->call("POST", path + "/pause").status, 204);
         QCOMPARE(m_engine->state(made), QStringLiteral("paused"));
         const Answer again = m_engine->call("POST", path + "/pause");
         QCOMPARE(again.status, 409);
         QCOMPARE(again.object().value(QStringLiteral("code")).toInt(), 409);
-        QCOMPARE(m_engine->call("POST", path + "/timeout", {{QStringLiteral("timeout"), 60}}).status, 404);
+        QCOMPARE(
+            m_engine->call("POST", path + "/timeout", {{QStringLiteral("timeout"), 60}}).status,
+            404);
         QCOMPARE(m_engine->call("POST", path + "/refreshes").status, 404);
         const QJsonObject paused = m_engine->call("GET", path).object();
         QVERIFY(timeOf(paused, "endAt") <= QDateTime::currentDateTimeUtc().addSecs(1).toUTC());
 
-        const Answer resumed = m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 120}});
+        const Answer resumed =
+            m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 120}});
         QCOMPARE(resumed.status, 201);
         QCOMPARE(tokenOf(resumed.object()), tokenOf(made));
         QCOMPARE(idOf(resumed.object()), idOf(made));
@@ -381,9 +411,11 @@ private slots:
         QVERIFY(timeOf(running, "startedAt") > timeOf(paused, "startedAt"));
         QVERIFY(running.value(QStringLiteral("metadata")).toObject().contains(QStringLiteral("k")));
         // Files, environment and processes.
-        QCOMPARE(m_engine->command(made, QStringLiteral("cat file; echo $GREETING; pgrep -c sleep")).first,
+        QCOMPARE(m_engine->command(made, QStringLiteral("cat file; echo $GREETING; pgrep -c sleep"))
+                     .first,
                  QByteArray("kept\nhi\n1\n"));
-        QCOMPARE(m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 1}}).status, 200);
+        QCOMPARE(m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 1}}).status,
+                 200);
         QCOMPARE(m_engine->call("POST", path + "/resume").status, 409);
     }
 
@@ -404,24 +436,36 @@ private slots:
         const QByteArray path = "/sandboxes/" + idOf(made);
         const auto end = [&] { return timeOf(m_engine->call("GET", path).object(), "endAt"); };
         const QDateTime first = end();
-        QCOMPARE(m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 5}}).status, 200);
+        QCOMPARE(m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 5}}).status,
+                 200);
         QCOMPARE(end(), first);
-        QCOMPARE(m_engine->call("POST", path + "/timeout", {{QStringLiteral("timeout"), 30}}).status, 204);
+        QCOMPARE(
+            m_engine->call("POST", path + "/timeout", {{QStringLiteral("timeout"), 30}}).status,
+            204);
         QVERIFY(end() < first.addSecs(-200));
-        QCOMPARE(m_engine->call("POST", path + "/refreshes", {{QStringLiteral("duration"), 600}}).status, 204);
+        QCOMPARE(
+            m_engine->call("POST", path + "/refreshes", {{QStringLiteral("duration"), 600}}).status,
+            204);
         QVERIFY(end() > first);
-        QCOMPARE(m_engine->call("POST", path + "/refreshes", {{QStringLiteral("duration"), 3601}}).status, 400);
-        QCOMPARE(m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 86401}}).status, 400);
-        QCOMPARE(m_engine->call("POST", path + "/timeout", {{QStringLiteral("timeout"), -1}}).status, 400);
-        QCOMPARE(m_engine->call("POST", path + "/timeout", {{QStringLiteral("timeout"), 0}}).status, 204);
+        QCOMPARE(m_engine->call("POST", path + "/refreshes", {{QStringLiteral("duration"), 3601}})
+                     .status,
+                 400);
+        QCOMPARE(
+            m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 86401}}).status,
+            400);
+        QCOMPARE(
+            m_engine->call("POST", path + "/timeout", {{QStringLiteral("timeout"), -1}}).status,
+            400);
+        QCOMPARE(m_engine->call("POST", path + "/timeout", {{QStringLiteral("timeout"), 0}}).status,
+                 204);
         QTRY_COMPARE(m_engine->call("GET", path).status, 404);
     }
 
     void expiryKillsOrPauses()
     {
         const QJsonObject dies = m_engine->create({{QStringLiteral("timeout"), 1}});
-        const QJsonObject pauses = m_engine->create(
-            {{QStringLiteral("timeout"), 1}, {QStringLiteral("autoPause"), true}});
+        const QJsonObject pauses =
+            m_engine->create({{QStringLiteral("timeout"), 1}, {QStringLiteral("autoPause"), true}});
         const QJsonObject atOnce = m_engine->create({{QStringLiteral("timeout"), 0}});
         QTRY_COMPARE(m_engine->state(atOnce), QString());
         QTRY_COMPARE(m_engine->state(dies), QString());
@@ -449,7 +493,8 @@ private slots:
               m_engine->call("POST", path + "/pause"),
               m_engine->call("POST", path + "/connect", {{QStringLiteral("timeout"), 60}})}) {
             QCOMPARE(answer.status, 404);
-            QVERIFY(answer.object().value(QStringLiteral("message")).toString().contains(u"not found"));
+            QVERIFY(
+                answer.object().value(QStringLiteral("message")).toString().contains(u"not found"));
         }
         // Paused ones can be killed as well.
         const QJsonObject other = m_engine->create();
@@ -461,8 +506,8 @@ private slots:
     {
         for (int i = 0; i < 12; ++i)
             m_engine->create();
-        const Answer refused = m_engine->call("POST", "/sandboxes",
-                                              {{QStringLiteral("templateID"), QStringLiteral("base")}});
+        const Answer refused = m_engine->call(
+            "POST", "/sandboxes", {{QStringLiteral("templateID"), QStringLiteral("base")}});
         QCOMPARE(refused.status, 429);
         QCOMPARE(refused.object().value(QStringLiteral("code")).toInt(), 429);
     }
@@ -475,15 +520,19 @@ private slots:
         QCOMPARE(m_engine->call("POST", "/sandboxes/" + idOf(paused) + "/pause").status, 204);
         QCOMPARE(m_engine->call("DELETE", "/sandboxes/" + idOf(killed)).status, 204);
         const Answer runs = m_engine->call("GET", "/v2/sandbox-runs?limit=3");
-        QCOMPARE(idsIn(runs), (QStringList{QString::fromLatin1(idOf(killed)), QString::fromLatin1(idOf(paused)),
-                                           QString::fromLatin1(idOf(running))}));
+        QCOMPARE(idsIn(runs),
+                 (QStringList{QString::fromLatin1(idOf(killed)), QString::fromLatin1(idOf(paused)),
+                              QString::fromLatin1(idOf(running))}));
         QCOMPARE(runs.array().at(0).toObject().value(QStringLiteral("endReason")).toString(),
                  QStringLiteral("killed"));
-        QCOMPARE(runs.array().at(1).toObject().value(QStringLiteral("status")).toString(), QStringLiteral("paused"));
-        QCOMPARE(runs.array().at(2).toObject().value(QStringLiteral("status")).toString(), QStringLiteral("running"));
+        QCOMPARE(runs.array().at(1).toObject().value(QStringLiteral("status")).toString(),
+                 QStringLiteral("paused"));
+        QCOMPARE(runs.array().at(2).toObject().value(QStringLiteral("status")).toString(),
+                 QStringLiteral("running"));
         const Answer one = m_engine->call("GET", "/v2/sandbox-runs?limit=1");
-        const Answer next = m_engine->call(
-            "GET", "/v2/sandbox-runs?limit=1&nextToken=" + one.header("X-Next-Token").toPercentEncoding());
+        const Answer next =
+            m_engine->call("GET", "/v2/sandbox-runs?limit=1&nextToken="
+                                      + one.header("X-Next-Token").toPercentEncoding());
         QCOMPARE(idsIn(next), QStringList{QString::fromLatin1(idOf(paused))});
     }
 
@@ -494,32 +543,37 @@ private slots:
         QCOMPARE(m_engine->call("GET", path).status, 200);
         QTRY_VERIFY_WITH_TIMEOUT(!m_engine->call("GET", path).array().isEmpty(), 30000);
         const QJsonObject point = m_engine->call("GET", path).array().first().toObject();
-        for (const char *name : {"timestamp", "timestampUnix", "cpuCount", "cpuUsedPct", "memUsed", "memTotal",
-                                 "diskUsed", "diskTotal"})
+        for (const char *name : {"timestamp", "timestampUnix", "cpuCount", "cpuUsedPct", "memUsed",
+                                 "memTotal", "diskUsed", "diskTotal"})
             QVERIFY2(point.contains(QLatin1String(name)), name);
         QVERIFY(point.value(QStringLiteral("memUsed")).toDouble() > 100000);
         QVERIFY(point.value(QStringLiteral("memTotal")).toDouble()
                 > point.value(QStringLiteral("memUsed")).toDouble());
-        const QByteArray at = QByteArray::number(point.value(QStringLiteral("timestampUnix")).toInteger());
+        const QByteArray at =
+            QByteArray::number(point.value(QStringLiteral("timestampUnix")).toInteger());
         // Seconds, or the milliseconds that some clients send.
         QVERIFY(!m_engine->call("GET", path + "?start=" + at).array().isEmpty());
         QVERIFY(!m_engine->call("GET", path + "?start=" + at + "000").array().isEmpty());
         QVERIFY(m_engine->call("GET", path + "?end=1000").array().isEmpty());
-        const QJsonObject batch = m_engine->call("GET", "/sandboxes/metrics?sandbox_ids=iunknown," + idOf(made))
-                                      .object()
-                                      .value(QStringLiteral("sandboxes"))
-                                      .toObject();
+        const QJsonObject batch =
+            m_engine->call("GET", "/sandboxes/metrics?sandbox_ids=iunknown," + idOf(made))
+                .object()
+                .value(QStringLiteral("sandboxes"))
+                .toObject();
         QCOMPARE(batch.keys(), QStringList{QString::fromLatin1(idOf(made))});
     }
 
     void logsTemplatesAndTeamsHaveTheirShape()
     {
-        const QJsonObject logs = m_engine->call("GET", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/logs?limit=10").object();
-        QVERIFY(logs.value(QStringLiteral("logs")).isArray() && logs.value(QStringLiteral("logEntries")).isArray());
+        const QJsonObject logs =
+            m_engine->call("GET", "/sandboxes/iaaaaaaaaaaaaaaaaaaaa/logs?limit=10").object();
+        QVERIFY(logs.value(QStringLiteral("logs")).isArray()
+                && logs.value(QStringLiteral("logEntries")).isArray());
         const QJsonObject base = m_engine->call("GET", "/templates").array().first().toObject();
-        for (const char *name : {"templateID", "buildID", "cpuCount", "memoryMB", "diskSizeMB", "public", "aliases",
-                                 "createdAt", "updatedAt", "createdBy", "lastSpawnedAt", "spawnCount", "buildCount",
-                                 "envdVersion", "buildStatus"})
+        for (const char *name :
+             {"templateID", "buildID", "cpuCount", "memoryMB", "diskSizeMB", "public", "aliases",
+              "createdAt", "updatedAt", "createdBy", "lastSpawnedAt", "spawnCount", "buildCount",
+              "envdVersion", "buildStatus"})
             QVERIFY2(base.contains(QLatin1String(name)), name);
         const QJsonObject detail = m_engine->call("GET", "/templates/base").object();
         QCOMPARE(detail.value(QStringLiteral("builds")).toArray().size(), 1);
@@ -531,8 +585,10 @@ private slots:
     void theLogHoldsNoSecrets()
     {
         const QJsonObject made = m_engine->create(
-            {{QStringLiteral("metadata"), QJsonObject{{QStringLiteral("k"), QStringLiteral("metadata-secret")}}},
-             {QStringLiteral("envVars"), QJsonObject{{QStringLiteral("E"), QStringLiteral("env-secret")}}}});
+            {{QStringLiteral("metadata"),
+              QJsonObject{{QStringLiteral("k"), QStringLiteral("metadata-secret")}}},
+             {QStringLiteral("envVars"),
+              QJsonObject{{QStringLiteral("E"), QStringLiteral("env-secret")}}}});
         m_engine->envd(made, "GET", "/files?path=a&signature=query-secret");
         QCOMPARE(m_engine->call("DELETE", "/sandboxes/" + idOf(made)).status, 204);
         const QByteArray log = m_engine->log();
@@ -546,7 +602,8 @@ private slots:
     {
         Wire wire(m_engine->api());
         const HeaderList headers{{"X-API-Key", m_engine->key()}};
-        const QByteArray request = requestBytes(m_engine->api(), "GET", "/v2/sandboxes", headers, {});
+        const QByteArray request =
+            requestBytes(m_engine->api(), "GET", "/v2/sandboxes", headers, {});
         QVERIFY(wire.send(request + request));
         QCOMPARE(wire.receive().status, 200);
         QCOMPARE(wire.receive().status, 200);

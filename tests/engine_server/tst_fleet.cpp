@@ -126,7 +126,10 @@ public:
     std::shared_future<void> blocked; ///< freeze waits for it
 
 private:
-    static LaunchError failure(const char *step) { return {step, EIO, std::string(step) + " failed."}; }
+    static LaunchError failure(const char *step)
+    {
+        return {step, EIO, std::string(step) + " failed."};
+    }
     void dieLocked(pid_t pid)
     {
         if (!m_alive.contains(pid))
@@ -157,8 +160,7 @@ public:
     }
 
     /// Runs the loop until the call is over; what it throws is thrown here.
-    template <typename T>
-    T wait(asio::awaitable<T> call)
+    template <typename T> T wait(asio::awaitable<T> call)
     {
         std::optional<T> result;
         std::exception_ptr failure;
@@ -194,8 +196,7 @@ public:
         return condition();
     }
     /// The status of the refusal, 0 if there is none.
-    template <typename T>
-    int refusal(asio::awaitable<T> call)
+    template <typename T> int refusal(asio::awaitable<T> call)
     {
         try {
             wait(std::move(call));
@@ -324,9 +325,8 @@ private Q_SLOTS:
         Rig rig(*m_temporary, *m_backend);
         m_backend->fail("freeze");
         const SandboxPtr sandbox = rig.create(0, true);
-        QVERIFY(rig.runUntil([&] {
-            return sandbox->record.stage == Stage::Paused && !sandbox->transition;
-        }));
+        QVERIFY(rig.runUntil(
+            [&] { return sandbox->record.stage == Stage::Paused && !sandbox->transition; }));
         QVERIFY(!sandbox->record.launched);
         QVERIFY(m_backend->files.contains(sandbox->record.id));
         m_backend->heal();

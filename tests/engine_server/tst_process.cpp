@@ -20,15 +20,15 @@ namespace {
 
 mode_t modeOf(const QString &path)
 {
-    struct stat info{};
+    struct stat info {};
     return ::stat(QFile::encodeName(path).constData(), &info) == 0 ? info.st_mode & 07777 : 0;
 }
 
 /// The sandbox's first process on the host, as its record says.
 pid_t initOf(const LocalEngine &engine, const QJsonObject &sandbox)
 {
-    QFile file(engine.stateDir() + QStringLiteral("/sandboxes/") + QString::fromLatin1(idOf(sandbox))
-               + QStringLiteral("/sandbox.json"));
+    QFile file(engine.stateDir() + QStringLiteral("/sandboxes/")
+               + QString::fromLatin1(idOf(sandbox)) + QStringLiteral("/sandbox.json"));
     if (!file.open(QIODevice::ReadOnly))
         return 0;
     return QJsonDocument::fromJson(file.readAll())
@@ -68,9 +68,10 @@ private slots:
     {
         QVERIFY(m_engine->start());
         const QJsonObject ready = m_engine->ready();
-        QCOMPARE(ready.keys(), (QStringList{QStringLiteral("apiUrl"), QStringLiteral("domain"),
-                                            QStringLiteral("keyFile"), QStringLiteral("pid"),
-                                            QStringLiteral("sandboxUrl"), QStringLiteral("version")}));
+        QCOMPARE(ready.keys(),
+                 (QStringList{QStringLiteral("apiUrl"), QStringLiteral("domain"),
+                              QStringLiteral("keyFile"), QStringLiteral("pid"),
+                              QStringLiteral("sandboxUrl"), QStringLiteral("version")}));
         QCOMPARE(ready.value(QStringLiteral("pid")).toInteger(), m_engine->process().processId());
         QCOMPARE(ready.value(QStringLiteral("domain")).toString(),
                  QStringLiteral("localhost:%1").arg(m_engine->data().port()));
@@ -89,20 +90,22 @@ private slots:
         const QJsonObject made = m_engine->create();
         QCOMPARE(modeOf(m_engine->stateDir()), mode_t(0700));
         for (const char *name : {"key", "engine.json", "lock"})
-            QCOMPARE(modeOf(m_engine->stateDir() + QLatin1Char('/') + QLatin1String(name)), mode_t(0600));
-        QCOMPARE(modeOf(m_engine->stateDir() + QStringLiteral("/sandboxes/") + QString::fromLatin1(idOf(made))
-                        + QStringLiteral("/sandbox.json")),
+            QCOMPARE(modeOf(m_engine->stateDir() + QLatin1Char('/') + QLatin1String(name)),
+                     mode_t(0600));
+        QCOMPARE(modeOf(m_engine->stateDir() + QStringLiteral("/sandboxes/")
+                        + QString::fromLatin1(idOf(made)) + QStringLiteral("/sandbox.json")),
                  mode_t(0600));
     }
 
     void secondEngineOnTheSameStateIsRefused()
     {
         QVERIFY(m_engine->start());
-        const Finished second
-            = m_engine->run({QStringLiteral("serve"), QStringLiteral("--listen"), QStringLiteral("127.0.0.1:0")});
+        const Finished second = m_engine->run(
+            {QStringLiteral("serve"), QStringLiteral("--listen"), QStringLiteral("127.0.0.1:0")});
         QCOMPARE(second.exitCode, 4);
         QVERIFY(second.out.isEmpty());
-        QVERIFY(second.err.contains(m_engine->ready().value(QStringLiteral("apiUrl")).toString().toLatin1()));
+        QVERIFY(second.err.contains(
+            m_engine->ready().value(QStringLiteral("apiUrl")).toString().toLatin1()));
         QCOMPARE(ask(m_engine->api(), "GET", "/health").status, 200);
     }
 
@@ -111,8 +114,8 @@ private slots:
         QTcpServer other;
         QVERIFY(other.listen(QHostAddress::LocalHost));
         const QString port = QString::number(other.serverPort());
-        const Finished refused = m_engine->run(
-            {QStringLiteral("serve"), QStringLiteral("--listen"), QStringLiteral("127.0.0.1:") + port});
+        const Finished refused = m_engine->run({QStringLiteral("serve"), QStringLiteral("--listen"),
+                                                QStringLiteral("127.0.0.1:") + port});
         QCOMPARE(refused.exitCode, 1);
         QVERIFY(refused.err.contains(port.toLatin1()) && refused.err.contains("--listen"));
         QVERIFY(!QFileInfo::exists(m_engine->stateDir() + QStringLiteral("/engine.json")));
@@ -121,12 +124,18 @@ private slots:
     void sandboxesOutliveACrashOfTheEngine()
     {
         QVERIFY(m_engine->start());
-        const QJsonObject runs = m_engine->create({{QStringLiteral("metadata"),
-                                                    QJsonObject{{QStringLiteral("k"), QStringLiteral("v")}}}});
+        const QJsonObject runs =
+            m_engine->create({{QStringLiteral("metadata"),
+                               QJsonObject{{QStringLiteral("k"), QStringLiteral("v")}}}});
         const QJsonObject paused = m_engine->create();
         const QJsonObject dies = m_engine->create();
         for (const QJsonObject &sandbox : {runs, paused})
-            QCOMPARE(m_engine->command(sandbox, QStringLiteral("echo data > file; sleep 600 >/dev/null 2>&1 </dev/null &")).second, 0);
+            QCOMPARE(m_engine
+                         ->command(sandbox,
+                                   QStringLiteral(
+                                       "echo data > file; sleep 600 >/dev/null 2>&1 </dev/null &"))
+                         .second,
+                     0);
         QCOMPARE(m_engine->call("POST", "/sandboxes/" + idOf(paused) + "/pause").status, 204);
         const pid_t init = initOf(*m_engine, runs);
         QVERIFY(isRunning(init));
@@ -141,12 +150,16 @@ private slots:
         QCOMPARE(m_engine->state(paused), QStringLiteral("paused"));
         QTRY_COMPARE(m_engine->state(dies), QString());
         QCOMPARE(initOf(*m_engine, runs), init);
-        QCOMPARE(m_engine->command(runs, QStringLiteral("cat file; pgrep -c sleep")).first, QByteArray("data\n1\n"));
+        QCOMPARE(m_engine->command(runs, QStringLiteral("cat file; pgrep -c sleep")).first,
+                 QByteArray("data\n1\n"));
         QCOMPARE(m_engine->call("GET", "/v2/sandboxes?metadata=k%3Dv").array().size(), 1);
-        QCOMPARE(m_engine->call("POST", "/sandboxes/" + idOf(paused) + "/connect", {{QStringLiteral("timeout"), 60}})
+        QCOMPARE(m_engine
+                     ->call("POST", "/sandboxes/" + idOf(paused) + "/connect",
+                            {{QStringLiteral("timeout"), 60}})
                      .status,
                  201);
-        QCOMPARE(m_engine->command(paused, QStringLiteral("cat file; pgrep -c sleep")).first, QByteArray("data\n1\n"));
+        QCOMPARE(m_engine->command(paused, QStringLiteral("cat file; pgrep -c sleep")).first,
+                 QByteArray("data\n1\n"));
         // Adopted ones are watched and can be killed.
         QCOMPARE(m_engine->call("DELETE", "/sandboxes/" + idOf(paused)).status, 204);
         ::kill(init, SIGKILL);
@@ -158,8 +171,9 @@ private slots:
     void stopKeepsFilesAndEndsProcesses()
     {
         QVERIFY(m_engine->start());
-        const QJsonObject made = m_engine->create(
-            {{QStringLiteral("envVars"), QJsonObject{{QStringLiteral("GREETING"), QStringLiteral("hi")}}}});
+        const QJsonObject made =
+            m_engine->create({{QStringLiteral("envVars"),
+                               QJsonObject{{QStringLiteral("GREETING"), QStringLiteral("hi")}}}});
         QCOMPARE(m_engine->command(made, QStringLiteral("echo kept > file")).second, 0);
         const pid_t init = initOf(*m_engine, made);
         const Finished stopped = m_engine->stop();
@@ -172,11 +186,12 @@ private slots:
         QVERIFY(m_engine->start());
         QCOMPARE(m_engine->state(made), QStringLiteral("paused"));
         QCOMPARE(m_engine->envd(made, "GET", "/health").status, 502);
-        const Answer resumed
-            = m_engine->call("POST", "/sandboxes/" + idOf(made) + "/connect", {{QStringLiteral("timeout"), 60}});
+        const Answer resumed = m_engine->call("POST", "/sandboxes/" + idOf(made) + "/connect",
+                                              {{QStringLiteral("timeout"), 60}});
         QCOMPARE(resumed.status, 201);
         QCOMPARE(tokenOf(resumed.object()), tokenOf(made));
-        QCOMPARE(m_engine->command(made, QStringLiteral("cat file; echo $GREETING")).first, QByteArray("kept\nhi\n"));
+        QCOMPARE(m_engine->command(made, QStringLiteral("cat file; echo $GREETING")).first,
+                 QByteArray("kept\nhi\n"));
     }
 
     void stopAlsoEndsWhatACrashedEngineLeft()
@@ -218,8 +233,8 @@ private slots:
         QVERIFY(m_engine->start({QStringLiteral("--idle-exit"), QStringLiteral("2")}));
         QElapsedTimer timer;
         timer.start();
-        const QJsonObject made = m_engine->create({{QStringLiteral("timeout"), 4},
-                                                   {QStringLiteral("autoPause"), true}});
+        const QJsonObject made =
+            m_engine->create({{QStringLiteral("timeout"), 4}, {QStringLiteral("autoPause"), true}});
         const pid_t init = initOf(*m_engine, made);
         QVERIFY(m_engine->process().waitForFinished(60000));
         // Not before the sandbox stopped running.
@@ -237,8 +252,8 @@ private slots:
         QVERIFY(m_engine->start({QStringLiteral("--idle-exit"), QStringLiteral("1")}));
         // The head of a request whose body does not come yet.
         Wire wire(m_engine->api());
-        QVERIFY(wire.send("POST /sandboxes HTTP/1.1\r\nHost: localhost\r\nX-API-Key: " + m_engine->key()
-                          + "\r\nContent-Length: 2\r\n\r\n"));
+        QVERIFY(wire.send("POST /sandboxes HTTP/1.1\r\nHost: localhost\r\nX-API-Key: "
+                          + m_engine->key() + "\r\nContent-Length: 2\r\n\r\n"));
         QVERIFY(!m_engine->process().waitForFinished(3000));
         QVERIFY(wire.send("{}"));
         QCOMPARE(wire.receive().status, 400);
@@ -259,24 +274,29 @@ private slots:
         const Finished status = m_engine->run({QStringLiteral("status")});
         QCOMPARE(status.exitCode, 0);
         const QJsonObject told = QJsonDocument::fromJson(status.out).object();
-        QCOMPARE(told.value(QStringLiteral("apiUrl")), m_engine->ready().value(QStringLiteral("apiUrl")));
+        QCOMPARE(told.value(QStringLiteral("apiUrl")),
+                 m_engine->ready().value(QStringLiteral("apiUrl")));
         QCOMPARE(told.value(QStringLiteral("running")).toInt(), 1);
         QCOMPARE(told.value(QStringLiteral("paused")).toInt(), 1);
 
         // What a shell makes of it.
         QProcess shell;
-        shell.start(QStringLiteral("/bin/sh"),
-                    {QStringLiteral("-c"),
-                     QStringLiteral("eval \"$(\"$0\" env --state-dir \"$1\")\" && echo \"$MORU_API_URL "
-                                    "$MORU_SANDBOX_URL $MORU_API_KEY $MORU_DOMAIN\" && echo \"$E2B_API_URL "
-                                    "$E2B_SANDBOX_URL $E2B_API_KEY $E2B_DOMAIN\""),
-                     LocalEngine::program(), m_engine->stateDir()});
+        shell.start(
+            QStringLiteral("/bin/sh"),
+            {QStringLiteral("-c"),
+             QStringLiteral("eval \"$(\"$0\" env --state-dir \"$1\")\" && echo \"$MORU_API_URL "
+                            "$MORU_SANDBOX_URL $MORU_API_KEY $MORU_DOMAIN\" && echo \"$E2B_API_URL "
+                            "$E2B_SANDBOX_URL $E2B_API_KEY $E2B_DOMAIN\""),
+             LocalEngine::program(), m_engine->stateDir()});
         QVERIFY(shell.waitForFinished(60000));
-        const QByteArray where = m_engine->ready().value(QStringLiteral("apiUrl")).toString().toLatin1() + ' '
+        const QByteArray where =
+            m_engine->ready().value(QStringLiteral("apiUrl")).toString().toLatin1() + ' '
             + m_engine->ready().value(QStringLiteral("sandboxUrl")).toString().toLatin1() + ' ';
-        const QByteArray domain = ' ' + m_engine->ready().value(QStringLiteral("domain")).toString().toLatin1();
-        QCOMPARE(shell.readAllStandardOutput(), where + m_engine->key() + domain + '\n' + where + "e2b_"
-                     + m_engine->key().mid(5) + domain + '\n');
+        const QByteArray domain =
+            ' ' + m_engine->ready().value(QStringLiteral("domain")).toString().toLatin1();
+        QCOMPARE(shell.readAllStandardOutput(), where + m_engine->key() + domain + '\n' + where
+                                                    + "e2b_" + m_engine->key().mid(5) + domain
+                                                    + '\n');
 
         m_engine->killHard();
         // A file that a crashed engine left does not count.
@@ -288,7 +308,11 @@ private slots:
     {
         QVERIFY(m_engine->start());
         const QJsonObject made = m_engine->create();
-        QCOMPARE(m_engine->command(made, QStringLiteral("mkdir -p a/b && echo x > a/b/c && chmod 0 a/b a")).second, 0);
+        QCOMPARE(
+            m_engine
+                ->command(made, QStringLiteral("mkdir -p a/b && echo x > a/b/c && chmod 0 a/b a"))
+                .second,
+            0);
         const pid_t init = initOf(*m_engine, made);
         // Not a terminal: refused, nothing happens.
         const Finished unasked = m_engine->run({QStringLiteral("reset")});
@@ -315,7 +339,10 @@ private slots:
         letter.close();
         const QStringList at{QStringLiteral("--state-dir"), other.path()};
         QCOMPARE(m_engine->run(QStringList{QStringLiteral("serve")} + at, false).exitCode, 1);
-        QCOMPARE(m_engine->run(QStringList{QStringLiteral("reset"), QStringLiteral("--yes")} + at, false).exitCode, 1);
+        QCOMPARE(
+            m_engine->run(QStringList{QStringLiteral("reset"), QStringLiteral("--yes")} + at, false)
+                .exitCode,
+            1);
         QCOMPARE(QDir(other.path()).entryList(QDir::AllEntries | QDir::NoDotAndDotDot),
                  QStringList{QStringLiteral("letter")});
     }
@@ -326,8 +353,9 @@ private slots:
         QTest::addColumn<int>("exitCode");
         QTest::addColumn<QByteArray>("says");
         const auto row = [](const char *words, int exitCode, const char *says) {
-            QTest::newRow(words) << QString::fromLatin1(words).split(QLatin1Char(' '), Qt::SkipEmptyParts) << exitCode
-                                 << QByteArray(says);
+            QTest::newRow(words) << QString::fromLatin1(words).split(QLatin1Char(' '),
+                                                                     Qt::SkipEmptyParts)
+                                 << exitCode << QByteArray(says);
         };
         row("--help", 0, "Usage:");
         row("help", 0, "Usage:");
@@ -364,7 +392,8 @@ private slots:
         QCOMPARE(modeOf(file), mode_t(0600));
         QFile log(file);
         QVERIFY(log.open(QIODevice::ReadOnly));
-        QVERIFY(log.readAll().contains(m_engine->ready().value(QStringLiteral("apiUrl")).toString().toLatin1()));
+        QVERIFY(log.readAll().contains(
+            m_engine->ready().value(QStringLiteral("apiUrl")).toString().toLatin1()));
         QCOMPARE(m_engine->log(), QByteArray());
     }
 

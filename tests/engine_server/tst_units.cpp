@@ -36,8 +36,7 @@ RequestHead head(const std::string &target)
 }
 
 /// The status and text of the refusal; empty if there is none.
-template <typename Call>
-QString refusal(Call call)
+template <typename Call> QString refusal(Call call)
 {
     try {
         call();
@@ -113,7 +112,8 @@ private Q_SLOTS:
     void metadataFilterIsEncodedThreeTimes()
     {
         // As a client sends it for {"user name": "a&b=c"}.
-        const RequestHead request = head("/v2/sandboxes?metadata=user%252520name%3Da%252526b%25253Dc");
+        const RequestHead request =
+            head("/v2/sandboxes?metadata=user%252520name%3Da%252526b%25253Dc");
         const auto filter = parseListQuery(request, "state", {}).metadata;
         QCOMPARE(filter.size(), std::size_t(1));
         QCOMPARE(filter.at("user name"), std::string("a&b=c"));
@@ -132,11 +132,13 @@ private Q_SLOTS:
         const std::vector<std::string> known{"running", "paused"};
         const std::vector<std::string> both{"running", "paused"};
         QVERIFY(parseListQuery(head("/?state=running,paused"), "state", known).states == both);
-        QVERIFY(parseListQuery(head("/?state=running&state=paused"), "state", known).states == both);
+        QVERIFY(parseListQuery(head("/?state=running&state=paused"), "state", known).states
+                == both);
         QVERIFY(parseListQuery(head("/?state=running%2Cpaused"), "state", known).states == both);
         QVERIFY(parseListQuery(head("/"), "state", known).states.empty());
-        QVERIFY(refusal([&] { parseListQuery(head("/?state=dead"), "state", known); })
-                    .startsWith(QLatin1String("400 validation error: ")));
+        QVERIFY(refusal([&] {
+                    parseListQuery(head("/?state=dead"), "state", known);
+                }).startsWith(QLatin1String("400 validation error: ")));
     }
 
     void limitIsFromOneToAHundred()
@@ -153,8 +155,8 @@ private Q_SLOTS:
 
     void onlyLoopbackHostsAreOurs()
     {
-        for (const char *good : {"localhost", "LocalHost:7450", "127.0.0.1", "127.9.8.7:1", "[::1]:80",
-                                 "[::1]", "49983-iabc.localhost:7451", "localhost."})
+        for (const char *good : {"localhost", "LocalHost:7450", "127.0.0.1", "127.9.8.7:1",
+                                 "[::1]:80", "[::1]", "49983-iabc.localhost:7451", "localhost."})
             QVERIFY2(isLoopbackHost(good), good);
         for (const char *bad : {"", "example.com", "localhost.example.com", "127.0.0.1.nip.io",
                                 "10.0.0.1:7450", "0.0.0.0", ".localhost", "evillocalhost", "[::2]",
@@ -195,12 +197,14 @@ private Q_SLOTS:
         row(R"({"templateID":"base","timeout":0,"unknown":[1]})", "");
         row(R"({"templateID":"base","timeout":300.0})", "");
         row(R"({"templateID":"base","network":{"allowPublicTraffic":false},"secure":true})", "");
-        row(R"({"templateID":"base","network":{"allowOut":["example.com"],"denyOut":["0.0.0.0/0"]}})", "");
+        row(R"({"templateID":"base","network":{"allowOut":["example.com"],"denyOut":["0.0.0.0/0"]}})",
+            "");
         row(R"({})", "400 validation error: \"templateID\" is missing");
         row(R"([])", "400 validation error: the request body must be an object");
         row(R"({"templateID":7})", "400 validation error: \"templateID\" must be a string");
         row(R"({"templateID":"a b"})", "400 validation error: ");
-        row(R"({"templateID":"base","timeout":-1})", "400 validation error: \"timeout\" must be at least 0");
+        row(R"({"templateID":"base","timeout":-1})",
+            "400 validation error: \"timeout\" must be at least 0");
         row(R"({"templateID":"base","timeout":"5"})", "400 validation error: ");
         row(R"({"templateID":"base","timeout":1.5})", "400 validation error: ");
         row(R"({"templateID":"base","timeout":86401})", "400 timeout is longer than the maximum");
@@ -211,9 +215,11 @@ private Q_SLOTS:
         row(R"({"templateID":"base","envVars":{"a=b":"c"}})", "400 validation error: ");
         row(R"({"templateID":"base","envVars":{"a":"b\u0000"}})", "400 validation error: ");
         row(R"({"templateID":"base","volumeId":"v"})", "400 this engine has no volumes");
-        row(R"({"templateID":"base","network":{"allowPublicTraffic":false}})", "400 network.allowPublicTraffic");
+        row(R"({"templateID":"base","network":{"allowPublicTraffic":false}})",
+            "400 network.allowPublicTraffic");
         row(R"({"templateID":"base","network":{"allowOut":["example.com"]}})", "400 domains");
-        row(R"({"templateID":"base","network":{"denyOut":["example.com"]}})", "400 network.denyOut");
+        row(R"({"templateID":"base","network":{"denyOut":["example.com"]}})",
+            "400 network.denyOut");
         row(R"({"templateID":)", "400 the request body is not valid JSON");
     }
     void aNewSandboxIsCheckedMemberByMember()
@@ -247,14 +253,16 @@ private Q_SLOTS:
         record.bootId = "boot";
         const auto back = recordFromJson(toJson(record));
         QVERIFY(back);
-        QVERIFY(back->id == record.id && back->env == record.env && back->metadata == record.metadata);
+        QVERIFY(back->id == record.id && back->env == record.env
+                && back->metadata == record.metadata);
         QVERIFY(back->autoPause && back->stage == Stage::Paused && back->token == record.token);
         QVERIFY(back->createdAt == record.createdAt && back->endAt == record.endAt);
         QVERIFY(back->launched && back->launched->pid == 42);
         QCOMPARE(back->launched->startTime, std::uint64_t(18446744073709551615U));
         const std::string text = toJson(record);
         for (std::size_t cut = 0; cut + 2 < text.size(); ++cut)
-            QVERIFY2(!recordFromJson(text.substr(0, cut)), "a cut record must not be taken for whole");
+            QVERIFY2(!recordFromJson(text.substr(0, cut)),
+                     "a cut record must not be taken for whole");
     }
 
     void metricsAreThinnedByTheLengthOfTheirRange()
@@ -327,7 +335,8 @@ private Q_SLOTS:
     {
         QTest::addColumn<QStringList>("arguments");
         const auto row = [](const char *words) {
-            QTest::newRow(words) << QString::fromLatin1(words).split(QLatin1Char(' '), Qt::SkipEmptyParts);
+            QTest::newRow(words) << QString::fromLatin1(words).split(QLatin1Char(' '),
+                                                                     Qt::SkipEmptyParts);
         };
         row("");
         row("sevre");
@@ -366,7 +375,7 @@ private Q_SLOTS:
         std::filesystem::create_directory(root / "open");
         std::filesystem::permissions(root / "open", std::filesystem::perms(0755));
         StateDir(root / "open").create();
-        struct stat info{};
+        struct stat info {};
         QCOMPARE(::stat((root / "open").c_str(), &info), 0);
         QCOMPARE(info.st_mode & 0777, mode_t(0700));
 

@@ -126,8 +126,8 @@ void place(int &fd, int number, bool keep, int channel)
     if (count != 1 || !plan.execute)
         ::_exit(0);
 
-    // An execution before the map is written would lose all capabilities. Not libc's functions: they
-    // change the ids of all threads, and wait for those of the engine, which are not here.
+    // An execution before the map is written would lose all capabilities. Not libc's functions:
+    // they change the ids of all threads, and wait for those of the engine, which are not here.
     if (plan.dropGroups && ::syscall(SYS_setgroups, 0, nullptr) < 0)
         giveUp(ChannelFd, "leave supplementary groups");
     if (::syscall(SYS_setresgid, 0, 0, 0) < 0 || ::syscall(SYS_setresuid, 0, 0, 0) < 0)

@@ -9,8 +9,9 @@
 
 namespace moru::engine {
 
-/// True for localhost, names below it, and loopback addresses; `host` is a Host header's value, with
-/// or without port. A page of another name that resolves to this machine (DNS rebinding) is not.
+/// True for localhost, names below it, and loopback addresses; `host` is a Host header's value,
+/// with or without port. A page of another name that resolves to this machine (DNS rebinding) is
+/// not.
 bool isLoopbackHost(std::string_view host);
 /// True if the request carries no Origin or that of a page served from this machine.
 bool isAllowedOrigin(const RequestHead &request);

@@ -14,7 +14,11 @@ struct Activity {
     /// Counts one request while it lives.
     class Request {
     public:
-        explicit Request(Activity &activity) : m_activity(activity) { ++m_activity.underWay; }
+        explicit Request(Activity &activity)
+            : m_activity(activity)
+        {
+            ++m_activity.underWay;
+        }
         ~Request()
         {
             --m_activity.underWay;

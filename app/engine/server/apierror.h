@@ -9,9 +9,10 @@ namespace moru::engine {
 /// A refusal of the control plane: becomes the HTTP status and the message of the error body.
 class ApiError : public std::runtime_error {
 public:
-    ApiError(int status, const std::string &message) : std::runtime_error(message), m_status(status)
-    {
-    }
+    ApiError(int status, const std::string &message)
+        : std::runtime_error(message)
+        , m_status(status)
+    {}
     [[nodiscard]] int status() const { return m_status; }
 
 private:

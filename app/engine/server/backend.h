@@ -3,7 +3,6 @@
 
 #include "app/engine/sandbox/launcher.h"
 
-
 namespace moru::engine {
 
 /// What the fleet needs of the machinery that makes sandboxes. Calls block and come from pool
@@ -28,7 +27,9 @@ public:
 /// The real thing.
 class LauncherBackend final : public Backend {
 public:
-    explicit LauncherBackend(Launcher &launcher) : m_launcher(launcher) {}
+    explicit LauncherBackend(Launcher &launcher)
+        : m_launcher(launcher)
+    {}
     std::optional<LaunchError> start(const std::string &id, const AgentConfig &config,
                                      Launched &out) override
     {

@@ -104,8 +104,9 @@ std::string withLines(const std::vector<std::string> &sentences, const std::stri
 
 std::string explain(const Diagnosis &diagnosis)
 {
-    std::string text = diagnosis.ok ? "This machine can isolate sandboxes (" + diagnosis.mode + ").\n"
-                                    : std::string("This machine cannot isolate sandboxes.\n");
+    std::string text = diagnosis.ok
+                           ? "This machine can isolate sandboxes (" + diagnosis.mode + ").\n"
+                           : std::string("This machine cannot isolate sandboxes.\n");
     if (!diagnosis.problems.empty())
         text += "\nWhat stops it:\n" + withLines(diagnosis.problems, "  - ");
     if (!diagnosis.facts.empty())
@@ -192,8 +193,8 @@ StopOutcome stopRunning(const StateDir &dir)
     StopOutcome outcome = StopOutcome::Stopped;
     if (again && *again == pid) {
         if (::syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, nullptr, 0) != 0 && errno != ESRCH) {
-            say("The engine (process " + std::to_string(pid) + ") could not be told to stop: "
-                + std::generic_category().message(errno));
+            say("The engine (process " + std::to_string(pid)
+                + ") could not be told to stop: " + std::generic_category().message(errno));
             outcome = StopOutcome::Failed;
         } else {
             pollfd wait{pidfd, POLLIN, 0};
@@ -228,7 +229,7 @@ int notRunning(const StateDir &dir)
     return ExitNotRunning;
 }
 
-// ---- the commands ------------------------------------------------------------------------------------
+// ---- the commands
 
 int serve(const CommandLine &line)
 {
@@ -258,15 +259,15 @@ int serve(const CommandLine &line)
     Launcher launcher(dir.root());
     const Diagnosis diagnosis = launcher.diagnose();
     if (!diagnosis.ok) {
-        say(explain(diagnosis) + "\nSandboxes are never run unprotected, so moru-local does not start.");
+        say(explain(diagnosis)
+            + "\nSandboxes are never run unprotected, so moru-local does not start.");
         log.error("not started: this machine cannot isolate sandboxes");
         return ExitFailure;
     }
     log.info("moru-local " MORU_VERSION ", " + diagnosis.mode);
     LauncherBackend backend(launcher);
-    runEngine(dir, line.engine, backend, log, [](const EngineAddress &address) {
-        std::cout << toJson(address) << std::flush;
-    });
+    runEngine(dir, line.engine, backend, log,
+              [](const EngineAddress &address) { std::cout << toJson(address) << std::flush; });
     return ExitSuccess;
 }
 
@@ -278,7 +279,8 @@ int printEnv(const CommandLine &line)
         return notRunning(dir);
     const std::string digits = dir.loadOrMakeKey();
     for (const char *prefix : {"MORU_", "E2B_"}) {
-        const std::string key = prefix == std::string_view("E2B_") ? "e2b_" + digits : "moru_" + digits;
+        const std::string key =
+            prefix == std::string_view("E2B_") ? "e2b_" + digits : "moru_" + digits;
         const std::string name = std::string("export ") + prefix;
         std::cout << name << "API_URL=" << shellQuoted(running->apiUrl) << '\n'
                   << name << "SANDBOX_URL=" << shellQuoted(running->sandboxUrl) << '\n'
@@ -312,9 +314,9 @@ int status(const CommandLine &line)
     for (const SandboxRecord &record : storedSandboxes(dir).records) {
         runs += record.stage == Stage::Running ? 1 : 0;
         paused += record.stage == Stage::Paused || record.stage == Stage::Pausing
-                || record.stage == Stage::Resuming
-            ? 1
-            : 0;
+                          || record.stage == Stage::Resuming
+                      ? 1
+                      : 0;
     }
     value.as_object()["running"] = runs;
     value.as_object()["paused"] = paused;
@@ -344,8 +346,8 @@ int stop(const CommandLine &line)
     return ok ? ExitSuccess : ExitFailure;
 }
 
-/// Deletes the files of all sandboxes, and the layers below them the same way: as a normal user they
-/// belong to subordinate ids, which only the launcher has power over.
+/// Deletes the files of all sandboxes, and the layers below them the same way: as a normal user
+/// they belong to subordinate ids, which only the launcher has power over.
 bool removeSandboxes(const StateDir &dir, Launcher &launcher)
 {
     std::error_code ec;
@@ -422,7 +424,8 @@ int reset(const CommandLine &line)
         }
     }
     fs::remove(dir.root(), ec);
-    say(ec ? "All sandboxes and all state are deleted. Other files are left in " + dir.root().string()
+    say(ec ? "All sandboxes and all state are deleted. Other files are left in "
+                 + dir.root().string()
            : std::string("All sandboxes and all state are deleted."));
     return ExitSuccess;
 }

@@ -12,8 +12,8 @@ enum ExitCode : int {
     ExitAlreadyRunning = 4, ///< serve: another engine does
 };
 
-/// moru-local's command line: serve, env, doctor, status, stop, reset, --help, --version. Returns the
-/// process's exit code, see ExitCode.
+/// moru-local's command line: serve, env, doctor, status, stop, reset, --help, --version. Returns
+/// the process's exit code, see ExitCode.
 int runCli(int argc, char **argv);
 
 } // namespace moru::engine

@@ -60,8 +60,8 @@ void parseListen(const std::string &value, EngineOptions &options)
                          "For another machine use a tunnel, for example ssh -L.");
     options.listenHost = address.to_string();
     // The data plane takes the next port.
-    options.port = static_cast<std::uint16_t>(number("The port of --listen", value.substr(colon + 1),
-                                                     0, 65534));
+    options.port = static_cast<std::uint16_t>(
+        number("The port of --listen", value.substr(colon + 1), 0, 65534));
 }
 
 Command commandNamed(const std::string &word)
@@ -75,7 +75,9 @@ Command commandNamed(const std::string &word)
 /// Arguments one after another; "--name=value" counts as two.
 class Words {
 public:
-    explicit Words(const std::vector<std::string> &arguments) : m_arguments(arguments) {}
+    explicit Words(const std::vector<std::string> &arguments)
+        : m_arguments(arguments)
+    {}
 
     bool next(std::string &word)
     {
@@ -140,7 +142,8 @@ CommandLine parseCommandLine(const std::vector<std::string> &arguments)
                 throw UsageError("--log-file needs a file." + tryHelp());
         } else if (word == "--idle-exit") {
             onlyServe = word;
-            line.engine.idleExit = std::chrono::seconds(number(word, words.value(), 0, longestIdle));
+            line.engine.idleExit =
+                std::chrono::seconds(number(word, words.value(), 0, longestIdle));
         } else if (word == "--max-sandboxes") {
             onlyServe = word;
             line.engine.maxSandboxes = number(word, words.value(), 1, mostSandboxes);
@@ -169,6 +172,8 @@ CommandLine parseCommandLine(const std::vector<std::string> &arguments)
     return line;
 }
 
+// Laid out as it is printed.
+// clang-format off
 std::string helpText()
 {
     const EngineOptions defaults;
@@ -217,5 +222,6 @@ std::string helpText()
            "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 not running (env, status),\n"
            "4 already running (serve).\n";
 }
+// clang-format on
 
 } // namespace moru::engine

@@ -87,7 +87,8 @@ bool fits(std::string_view pattern, const std::vector<std::string> &path,
 std::string sandboxId(const std::string &part)
 {
     const auto dash = part.find('-');
-    const bool twoParts = dash != std::string::npos && part.find('-', dash + 1) == std::string::npos;
+    const bool twoParts =
+        dash != std::string::npos && part.find('-', dash + 1) == std::string::npos;
     return twoParts ? part.substr(0, dash) : part;
 }
 
@@ -124,11 +125,13 @@ std::int64_t unixSeconds(Time time)
 } // namespace
 
 ControlPlane::ControlPlane(Fleet &fleet, Activity &activity, Settings settings)
-    : m_fleet(fleet), m_activity(activity), m_settings(std::move(settings))
+    : m_fleet(fleet)
+    , m_activity(activity)
+    , m_settings(std::move(settings))
 {
     m_processors = std::max(1, static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)));
     m_memoryBytes = std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
-    struct statvfs disk{};
+    struct statvfs disk {};
     if (::statvfs(m_settings.diskPath.c_str(), &disk) == 0)
         m_diskBytes = static_cast<std::int64_t>(disk.f_blocks * disk.f_frsize);
 }
@@ -188,7 +191,7 @@ const std::vector<ControlPlane::Route> &ControlPlane::routes()
     return table;
 }
 
-// ---- answering -------------------------------------------------------------------------------------
+// ---- answering
 
 asio::awaitable<void> ControlPlane::reply(Exchange &exchange, int status, const json::value &body,
                                           Headers extra)
@@ -252,7 +255,8 @@ asio::awaitable<void> ControlPlane::dispatch(Exchange &exchange)
         throw ApiError(403, "requests of web pages from other hosts are refused");
     if (request.method == "OPTIONS") {
         Headers headers = crossOrigin(request);
-        headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS");
+        headers.emplace_back("Access-Control-Allow-Methods",
+                             "GET, POST, PUT, PATCH, DELETE, OPTIONS");
         const std::string_view asked = request.header("access-control-request-headers");
         if (!asked.empty())
             headers.emplace_back("Access-Control-Allow-Headers", std::string(asked));
@@ -287,7 +291,7 @@ asio::awaitable<void> ControlPlane::dispatch(Exchange &exchange)
     throw ApiError(404, "there is no such path");
 }
 
-// ---- objects -----------------------------------------------------------------------------------------
+// ---- objects
 
 json::object ControlPlane::sandboxObject(const SandboxRecord &record) const
 {
@@ -353,7 +357,7 @@ std::pair<std::optional<Time>, std::size_t> ControlPlane::spawns() const
     return {last, alive.size() + m_fleet.runs().runs().size()};
 }
 
-// ---- sandboxes ----------------------------------------------------------------------------------------
+// ---- sandboxes
 
 asio::awaitable<void> ControlPlane::health(Exchange &exchange, Parts)
 {
@@ -387,7 +391,7 @@ asio::awaitable<void> ControlPlane::listSandboxes(Exchange &exchange, Parts)
     }
     const auto wants = [&](std::string_view state) {
         return query.states.empty()
-            || std::find(query.states.begin(), query.states.end(), state) != query.states.end();
+               || std::find(query.states.begin(), query.states.end(), state) != query.states.end();
     };
     std::size_t running = 0;
     std::vector<SandboxPtr> found;
@@ -401,7 +405,8 @@ asio::awaitable<void> ControlPlane::listSandboxes(Exchange &exchange, Parts)
             found.push_back(sandbox);
     }
     std::sort(found.begin(), found.end(), [](const SandboxPtr &a, const SandboxPtr &b) {
-        return Cursor{a->record.startedAt, a->record.id}.isBefore(b->record.startedAt, b->record.id);
+        return Cursor{a->record.startedAt, a->record.id}.isBefore(b->record.startedAt,
+                                                                  b->record.id);
     });
     Headers headers;
     if (wants("running"))
@@ -428,7 +433,8 @@ asio::awaitable<void> ControlPlane::listRunning(Exchange &exchange, Parts)
         if (sandbox->record.stage == Stage::Running && matches(filter, sandbox->record.metadata))
             found.push_back(sandbox);
     std::sort(found.begin(), found.end(), [](const SandboxPtr &a, const SandboxPtr &b) {
-        return Cursor{a->record.startedAt, a->record.id}.isBefore(b->record.startedAt, b->record.id);
+        return Cursor{a->record.startedAt, a->record.id}.isBefore(b->record.startedAt,
+                                                                  b->record.id);
     });
     json::array list;
     for (const SandboxPtr &sandbox : found)
@@ -466,9 +472,9 @@ asio::awaitable<void> ControlPlane::listRuns(Exchange &exchange, Parts)
         rows.push_back({run, "stopped"});
     const auto unwanted = [&](const Row &row) {
         return (before && row.run.createdAt >= *before)
-            || (!query.states.empty()
-                && std::find(query.states.begin(), query.states.end(), row.status)
-                    == query.states.end());
+               || (!query.states.empty()
+                   && std::find(query.states.begin(), query.states.end(), row.status)
+                          == query.states.end());
     };
     rows.erase(std::remove_if(rows.begin(), rows.end(), unwanted), rows.end());
     std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) {
@@ -573,7 +579,7 @@ asio::awaitable<void> ControlPlane::refreshSandbox(Exchange &exchange, Parts par
     co_await replyEmpty(exchange, 204);
 }
 
-// ---- metrics and logs -----------------------------------------------------------------------------------
+// ---- metrics and logs
 
 asio::awaitable<void> ControlPlane::sandboxMetrics(Exchange &exchange, Parts parts)
 {
@@ -584,7 +590,8 @@ asio::awaitable<void> ControlPlane::sandboxMetrics(Exchange &exchange, Parts par
     json::array list;
     // An unknown sandbox has no metrics; clients do not expect an error here.
     if (const SandboxPtr sandbox = m_fleet.findVisible(sandboxId(parts.front()))) {
-        const auto points = sandbox->metrics.between(from.value_or(Time::min()), to.value_or(Time::max()));
+        const auto points =
+            sandbox->metrics.between(from.value_or(Time::min()), to.value_or(Time::max()));
         for (const MetricPoint &point : points)
             list.push_back(metricObject(point));
     }
@@ -640,7 +647,7 @@ asio::awaitable<void> ControlPlane::sandboxLogs(Exchange &exchange, Parts)
     co_await reply(exchange, 200, answer, std::move(none));
 }
 
-// ---- templates, teams -------------------------------------------------------------------------------------
+// ---- templates, teams
 
 asio::awaitable<void> ControlPlane::listTemplates(Exchange &exchange, Parts)
 {

@@ -15,10 +15,12 @@ namespace {
 constexpr int AgentPort = 49983;
 constexpr std::size_t LongestEchoedId = 64;
 
-std::string bodyOf(const std::string &id, std::string_view message, const std::string &more, int code)
+std::string bodyOf(const std::string &id, std::string_view message, const std::string &more,
+                   int code)
 {
     return "{\"sandboxId\":" + jsonString(std::string_view(id).substr(0, LongestEchoedId))
-        + ",\"message\":" + jsonString(message) + more + ",\"code\":" + std::to_string(code) + "}";
+           + ",\"message\":" + jsonString(message) + more + ",\"code\":" + std::to_string(code)
+           + "}";
 }
 
 std::string notFoundBody(const std::string &id)
@@ -137,8 +139,8 @@ asio::awaitable<void> DataPlane::handle(Exchange &exchange)
         co_await respondError(exchange, 403, message);
         co_return;
     }
-    const bool preflight = request.method == "OPTIONS"
-        && !request.header("access-control-request-method").empty();
+    const bool preflight =
+        request.method == "OPTIONS" && !request.header("access-control-request-method").empty();
     if (preflight) {
         // Carries neither token nor id, so it could not be told whose it is. The agent's rule:
         // any page may ask, the token decides.
@@ -158,21 +160,21 @@ asio::awaitable<void> DataPlane::handle(Exchange &exchange)
     const Target target = resolve(request);
     const SandboxPtr sandbox = m_fleet.find(target.id);
     const bool reachable = sandbox && sandbox->record.stage == Stage::Running
-        && !sandbox->transition && sandbox->record.launched;
+                           && !sandbox->transition && sandbox->record.launched;
     if (!reachable) {
         std::string body = notFoundBody(target.id);
         co_await refuse(exchange, 502, std::move(body));
         co_return;
     }
     if (target.port != AgentPort) {
-        const std::string_view token = firstOf(request, "moru-traffic-access-token",
-                                               "e2b-traffic-access-token");
+        const std::string_view token =
+            firstOf(request, "moru-traffic-access-token", "e2b-traffic-access-token");
         const std::string &wanted = sandbox->record.trafficToken;
         const bool allowed = wanted.empty() || equalSecrets(token, wanted);
-        std::string body = allowed
-            ? bodyOf(target.id, "The sandbox is running but port is not open",
-                     ",\"port\":" + std::to_string(target.port), 502)
-            : bodyOf(target.id, "The traffic access token is missing or wrong", {}, 403);
+        std::string body =
+            allowed ? bodyOf(target.id, "The sandbox is running but port is not open",
+                             ",\"port\":" + std::to_string(target.port), 502)
+                    : bodyOf(target.id, "The traffic access token is missing or wrong", {}, 403);
         co_await refuse(exchange, allowed ? 502 : 403, std::move(body));
         co_return;
     }

@@ -10,14 +10,16 @@
 namespace moru::engine {
 
 /// The door to the sandboxes: finds out, for each request anew, which sandbox it means, and passes
-/// it to that sandbox's agent. Clients share connections between sandboxes, so nothing is remembered
-/// from one request to the next. A request never reaches another sandbox than the one it names.
+/// it to that sandbox's agent. Clients share connections between sandboxes, so nothing is
+/// remembered from one request to the next. A request never reaches another sandbox than the one it
+/// names.
 class DataPlane {
 public:
     DataPlane(Fleet &fleet, Activity &activity, Log &log)
-        : m_fleet(fleet), m_activity(activity), m_log(log)
-    {
-    }
+        : m_fleet(fleet)
+        , m_activity(activity)
+        , m_log(log)
+    {}
 
     asio::awaitable<void> handle(Exchange &exchange);
 
@@ -26,8 +28,8 @@ public:
         std::string id; ///< empty = the request does not say and there is no single running sandbox
         int port = 0;
     };
-    /// In this order: sandbox id header, host label of a port that is not the agent's, access token,
-    /// signature of a file URL, host label, the only running sandbox.
+    /// In this order: sandbox id header, host label of a port that is not the agent's, access
+    /// token, signature of a file URL, host label, the only running sandbox.
     [[nodiscard]] Target resolve(const RequestHead &request) const;
 
 private:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/server/engine.h"
 
+#include "app/engine/http/astuple.h"
 #include "app/engine/server/controlplane.h"
 #include "app/engine/server/dataplane.h"
 #include "app/engine/server/fleet.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -30,7 +30,6 @@ using namespace std::chrono;
 
 namespace {
 
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 constexpr int Backlog = 1024;
 /// A client has this long to send a request's head.
 constexpr int HeadSeconds = 10;
@@ -79,7 +78,8 @@ Listening listenOn(const asio::ip::address &address, std::uint16_t port)
 
 std::string url(const asio::ip::address &address, std::uint16_t port)
 {
-    const std::string host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+    const std::string host =
+        address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
     return "http://" + host + ":" + std::to_string(port);
 }
 
@@ -96,10 +96,13 @@ std::string url(const asio::ip::address &address, std::uint16_t port)
 class Engine {
 public:
     Engine(const StateDir &dir, const EngineOptions &options, Backend &backend, Log &log)
-        : m_dir(dir), m_options(options), m_log(log)
-        , m_fleet(m_loop, backend, dir, log, options.maxSandboxes), m_signals(m_loop), m_idleTimer(m_loop)
-    {
-    }
+        : m_dir(dir)
+        , m_options(options)
+        , m_log(log)
+        , m_fleet(m_loop, backend, dir, log, options.maxSandboxes)
+        , m_signals(m_loop)
+        , m_idleTimer(m_loop)
+    {}
     ~Engine()
     {
         closeListening(m_control);
@@ -123,12 +126,14 @@ public:
         settings.domain = address.domain;
         settings.diskPath = m_dir.root().string();
         settings.since = now();
-        struct stat key{};
+        struct stat key {};
         if (::stat(m_dir.keyFile().c_str(), &key) == 0)
             settings.since = Time(seconds(key.st_mtime));
         ControlPlane control(m_fleet, m_activity, std::move(settings));
         DataPlane data(m_fleet, m_activity, m_log);
-        const Handler handleControl = [&control](Exchange &exchange) { return control.handle(exchange); };
+        const Handler handleControl = [&control](Exchange &exchange) {
+            return control.handle(exchange);
+        };
         const Handler handleData = [&data](Exchange &exchange) { return data.handle(exchange); };
         serve(m_control, handleControl, m_stopControl);
         serve(m_data, handleData, m_stopData);

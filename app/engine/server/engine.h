@@ -28,9 +28,9 @@ std::optional<EngineAddress> addressFromJson(const std::string &text);
 
 struct EngineOptions {
     std::string listenHost = "127.0.0.1"; ///< a loopback address
-    std::uint16_t port = 7450;            ///< control plane; data plane on the next; 0 = two free ones
-    std::chrono::seconds idleExit{1800};  ///< 0 = never
-    std::size_t maxSandboxes = 200;       ///< running at the same time
+    std::uint16_t port = 7450; ///< control plane; data plane on the next; 0 = two free ones
+    std::chrono::seconds idleExit{1800}; ///< 0 = never
+    std::size_t maxSandboxes = 200;      ///< running at the same time
 };
 
 /// Why an engine ended.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/server/fleet.h"
 
+#include "app/engine/http/astuple.h"
 #include "app/engine/server/apierror.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -20,8 +20,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono;
 
 namespace {
-
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 
 constexpr std::size_t RecordLimit = 64 * 1024 * 1024; // a create body has at most 16 MiB
 constexpr std::size_t RunsLimit = 4 * 1024 * 1024;
@@ -65,7 +63,8 @@ std::string makeId()
 bool isId(std::string_view id)
 {
     return id.size() == 21 && id.front() == 'i'
-        && id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string_view::npos;
+           && id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789")
+                  == std::string_view::npos;
 }
 
 bool sameProcess(const Launched &a, const Launched &b)
@@ -80,16 +79,24 @@ Time latestEnd(const SandboxRecord &record)
 
 } // namespace
 
-Fleet::Fleet(asio::io_context &loop, Backend &backend, StateDir dir, Log &log, std::size_t maxActive)
-    : m_loop(loop), m_backend(backend), m_dir(std::move(dir)), m_log(log), m_maxActive(maxActive)
-    , m_bootId(currentBootId()), m_deadlineTimer(loop), m_sampleTimer(loop), m_disk(loop, 1)
-    , m_workers(loop, 4), m_sampler(loop, 1)
-{
-}
+Fleet::Fleet(asio::io_context &loop, Backend &backend, StateDir dir, Log &log,
+             std::size_t maxActive)
+    : m_loop(loop)
+    , m_backend(backend)
+    , m_dir(std::move(dir))
+    , m_log(log)
+    , m_maxActive(maxActive)
+    , m_bootId(currentBootId())
+    , m_deadlineTimer(loop)
+    , m_sampleTimer(loop)
+    , m_disk(loop, 1)
+    , m_workers(loop, 4)
+    , m_sampler(loop, 1)
+{}
 
 Fleet::~Fleet() = default;
 
-// ---- looking things up -----------------------------------------------------------------------------
+// ---- looking things up
 
 SandboxPtr Fleet::find(const std::string &id) const
 {
@@ -117,9 +124,10 @@ std::vector<SandboxPtr> Fleet::visible() const
 
 std::size_t Fleet::runningCount() const
 {
-    return static_cast<std::size_t>(std::count_if(
-        m_sandboxes.begin(), m_sandboxes.end(),
-        [](const auto &entry) { return entry.second->record.stage == Stage::Running; }));
+    return static_cast<std::size_t>(
+        std::count_if(m_sandboxes.begin(), m_sandboxes.end(), [](const auto &entry) {
+            return entry.second->record.stage == Stage::Running;
+        }));
 }
 
 bool Fleet::isActive() const
@@ -145,7 +153,8 @@ std::optional<std::string> Fleet::idOfSignature(std::string_view path, std::stri
                                                 std::string_view signature) const
 {
     for (const auto &[id, sandbox] : m_sandboxes)
-        if (equalSecrets(fileSignature(path, operation, user, sandbox->record.token, expiry), signature))
+        if (equalSecrets(fileSignature(path, operation, user, sandbox->record.token, expiry),
+                         signature))
             return id;
     for (const Ended &ended : m_ended)
         if (equalSecrets(fileSignature(path, operation, user, ended.token, expiry), signature))
@@ -166,7 +175,7 @@ SandboxPtr Fleet::soleRunning() const
     return sole;
 }
 
-// ---- what every transition shares ------------------------------------------------------------------
+// ---- what every transition shares
 
 void Fleet::spawn(asio::awaitable<void> job)
 {
@@ -328,7 +337,7 @@ void Fleet::checkRoom() const
                                 + " running sandboxes is reached");
 }
 
-// ---- create ------------------------------------------------------------------------------------------
+// ---- create
 
 asio::awaitable<SandboxPtr> Fleet::create(NewSandbox wanted)
 {
@@ -391,7 +400,7 @@ asio::awaitable<void> Fleet::runStart(SandboxPtr sandbox, std::int64_t lifetime)
     finish(sandbox);
 }
 
-// ---- kill --------------------------------------------------------------------------------------------
+// ---- kill
 
 asio::awaitable<void> Fleet::kill(std::string id)
 {
@@ -454,7 +463,7 @@ asio::awaitable<void> Fleet::runKill(SandboxPtr sandbox, Stage before, std::stri
     finish(sandbox);
 }
 
-// ---- pause and resume -----------------------------------------------------------------------------------
+// ---- pause and resume
 
 asio::awaitable<void> Fleet::pause(std::string id)
 {
@@ -643,7 +652,7 @@ asio::awaitable<void> Fleet::runResume(SandboxPtr sandbox, std::int64_t lifetime
     finish(sandbox);
 }
 
-// ---- deadlines -----------------------------------------------------------------------------------------------
+// ---- deadlines
 
 asio::awaitable<void> Fleet::setTimeout(std::string id, std::int64_t lifetime)
 {
@@ -700,7 +709,7 @@ asio::awaitable<void> Fleet::expireLoop()
     }
 }
 
-// ---- watching ---------------------------------------------------------------------------------------------
+// ---- watching
 
 asio::awaitable<void> Fleet::watch(SandboxPtr sandbox, Launched launched)
 {
@@ -793,7 +802,7 @@ asio::awaitable<void> Fleet::sampleLoop()
     }
 }
 
-// ---- start and end of the engine ----------------------------------------------------------------------------
+// ---- start and end of the engine
 
 void Fleet::run()
 {
@@ -903,9 +912,9 @@ asio::awaitable<void> Fleet::shutDown()
     touchDeadlines();
     m_sampleTimer.cancel();
     for (;;) {
-        const auto busy = std::find_if(m_sandboxes.begin(), m_sandboxes.end(), [](const auto &entry) {
-            return entry.second->transition != nullptr;
-        });
+        const auto busy =
+            std::find_if(m_sandboxes.begin(), m_sandboxes.end(),
+                         [](const auto &entry) { return entry.second->transition != nullptr; });
         if (busy == m_sandboxes.end())
             break;
         const auto transition = busy->second->transition;

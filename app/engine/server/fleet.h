@@ -25,7 +25,9 @@ namespace moru::engine {
 
 /// A change of stage under way. It goes on when the request that asked for it has gone.
 struct Transition {
-    explicit Transition(asio::io_context &loop) : done(loop) {}
+    explicit Transition(asio::io_context &loop)
+        : done(loop)
+    {}
     Event done;
     int status = 0; ///< not 0: it failed, this is what a waiting request answers
     std::string message;
@@ -49,7 +51,9 @@ using SandboxPtr = std::shared_ptr<Sandbox>;
 /// Notes a relayed request, so that pausing or killing its sandbox can close it.
 class StreamGuard {
 public:
-    StreamGuard(SandboxPtr sandbox, Socket &socket) : m_sandbox(std::move(sandbox)), m_socket(&socket)
+    StreamGuard(SandboxPtr sandbox, Socket &socket)
+        : m_sandbox(std::move(sandbox))
+        , m_socket(&socket)
     {
         m_sandbox->streams.insert(m_socket);
     }
@@ -107,11 +111,9 @@ public:
     /// The id of the sandbox, alive or ended not long ago, that has this token.
     [[nodiscard]] std::optional<std::string> idOfToken(const std::string &token) const;
     /// The id of the sandbox, alive or ended not long ago, whose token made this signature.
-    [[nodiscard]] std::optional<std::string> idOfSignature(std::string_view path,
-                                                           std::string_view operation,
-                                                           std::string_view user,
-                                                           std::optional<std::int64_t> expiry,
-                                                           std::string_view signature) const;
+    [[nodiscard]] std::optional<std::string>
+    idOfSignature(std::string_view path, std::string_view operation, std::string_view user,
+                  std::optional<std::int64_t> expiry, std::string_view signature) const;
     /// The only running sandbox; null if there is none or more than one.
     [[nodiscard]] SandboxPtr soleRunning() const;
 

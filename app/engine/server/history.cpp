@@ -65,7 +65,9 @@ std::vector<MetricPoint> MetricHistory::between(Time from, Time to) const
             all.push_back(point);
     all.insert(all.end(), m_fine.begin(), m_fine.end());
 
-    const auto outside = [&](const MetricPoint &point) { return point.time < from || point.time > to; };
+    const auto outside = [&](const MetricPoint &point) {
+        return point.time < from || point.time > to;
+    };
     all.erase(std::remove_if(all.begin(), all.end(), outside), all.end());
     if (all.empty())
         return all;

@@ -93,7 +93,8 @@ std::map<std::string, std::string> parseMetadataFilter(std::string_view text)
     for (const std::string_view pair : split(pairs, '&')) {
         const auto parts = split(pair, '=');
         if (parts.size() != 2)
-            throw ApiError(400, "the metadata filter must consist of key=value pairs joined by '&'");
+            throw ApiError(400,
+                           "the metadata filter must consist of key=value pairs joined by '&'");
         filter[unescape(parts[0])] = unescape(parts[1]);
     }
     return filter;

@@ -36,7 +36,7 @@ void Log::openLocked()
     const int fd = ::open(m_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         throw std::system_error(errno, std::generic_category(), "open " + m_file.string());
-    struct stat info{};
+    struct stat info {};
     m_size = ::fstat(fd, &info) == 0 ? static_cast<std::size_t>(info.st_size) : 0;
     if (m_fd > 2)
         ::close(m_fd);

@@ -89,7 +89,8 @@ bool isAddressOrNetwork(const std::string &text)
 void checkEnv(const std::map<std::string, std::string> &env)
 {
     for (const auto &[name, value] : env) {
-        if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
+        if (name.empty() || name.find('=') != std::string::npos
+            || name.find('\0') != std::string::npos)
             throw validationError("a name in \"envVars\" is empty or contains '=' or NUL");
         if (value.find('\0') != std::string::npos)
             throw validationError("a value in \"envVars\" contains NUL");
@@ -134,7 +135,8 @@ json::value parseBody(const std::string &text)
     return value;
 }
 
-std::optional<std::int64_t> secondsMember(const json::value &body, const char *name, std::int64_t max)
+std::optional<std::int64_t> secondsMember(const json::value &body, const char *name,
+                                          std::int64_t max)
 {
     const json::value *value = member(asObject(body, "the request body"), name);
     if (!value)

@@ -45,7 +45,7 @@ bool writeAll(int fd, std::string_view text)
 bool isKey(std::string_view digits)
 {
     return digits.size() == KeyDigits
-        && digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+           && digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 } // namespace
@@ -54,8 +54,8 @@ void writeFileAtomically(const fs::path &file, std::string_view content, bool du
 {
     const fs::path fresh = file.string() + ".new";
     {
-        const FileDescriptor out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-                              mode));
+        const FileDescriptor out(
+            ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
         if (out.get() < 0)
             fail("create", fresh);
         if (!writeAll(out.get(), content) || (durable && ::fdatasync(out.get()) != 0)) {
@@ -68,7 +68,8 @@ void writeFileAtomically(const fs::path &file, std::string_view content, bool du
     if (::rename(fresh.c_str(), file.c_str()) != 0)
         fail("rename to", file);
     if (durable) {
-        const FileDescriptor folder(::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const FileDescriptor folder(
+            ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (folder.get() < 0 || ::fsync(folder.get()) != 0)
             fail("sync", file.parent_path());
     }
@@ -93,7 +94,8 @@ std::optional<std::string> readFile(const fs::path &file, std::size_t limit)
     }
 }
 
-StateDir::StateDir(fs::path root) : m_root(fs::absolute(root).lexically_normal())
+StateDir::StateDir(fs::path root)
+    : m_root(fs::absolute(root).lexically_normal())
 {
     if (!m_root.has_filename()) // a trailing slash
         m_root = m_root.parent_path();
@@ -142,20 +144,23 @@ void StateDir::create() const
         throw std::runtime_error("The state directory " + m_root.string()
                                  + " cannot be made: " + std::generic_category().message(errno)
                                  + ". Choose another one with --state-dir.");
-    struct stat info{};
+    struct stat info {};
     if (::stat(m_root.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
         throw std::runtime_error("The state directory " + m_root.string() + " is not a directory.");
     // Keys, tokens and set-uid files of sandboxes lie below: nobody else may come here.
     if (info.st_uid != ::geteuid())
-        throw std::runtime_error("The state directory " + m_root.string()
-                                 + " belongs to another user. Choose another one with --state-dir.");
+        throw std::runtime_error(
+            "The state directory " + m_root.string()
+            + " belongs to another user. Choose another one with --state-dir.");
     if (!isOurs())
-        throw std::runtime_error("The directory " + m_root.string()
-                                 + " holds other things than the state of moru-local. Choose an empty "
-                                   "one with --state-dir.");
+        throw std::runtime_error(
+            "The directory " + m_root.string()
+            + " holds other things than the state of moru-local. Choose an empty "
+              "one with --state-dir.");
     if ((info.st_mode & 0777) != 0700 && ::chmod(m_root.c_str(), 0700) != 0)
         throw std::runtime_error("The state directory " + m_root.string()
-                                 + " cannot be made private: " + std::generic_category().message(errno));
+                                 + " cannot be made private: "
+                                 + std::generic_category().message(errno));
     if (::mkdir(sandboxes().c_str(), 0700) != 0 && errno != EEXIST)
         throw std::runtime_error("The state directory " + m_root.string()
                                  + " cannot be written: " + std::generic_category().message(errno));
@@ -184,7 +189,8 @@ StateLock::~StateLock()
 
 bool StateLock::acquire(const StateDir &dir)
 {
-    FileDescriptor file(::open(dir.lockFile().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    FileDescriptor file(
+        ::open(dir.lockFile().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (file.get() < 0)
         fail("open", dir.lockFile());
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -208,8 +214,9 @@ std::optional<pid_t> StateLock::holder(const StateDir &dir)
     if (::flock(file.get(), LOCK_SH | LOCK_NB) == 0)
         return std::nullopt; // released when the descriptor closes
     const auto text = readFile(dir.lockFile(), 64);
-    const auto pid = text ? parseNumber(trimmed(std::string_view(*text).substr(0, text->find('\n'))))
-                          : std::nullopt;
+    const auto pid = text
+                         ? parseNumber(trimmed(std::string_view(*text).substr(0, text->find('\n'))))
+                         : std::nullopt;
     return pid ? static_cast<pid_t>(*pid) : 0;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/server/waiting.h"
 
-#include <boost/asio/as_tuple.hpp>
+#include "app/engine/http/astuple.h"
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -9,10 +10,11 @@ namespace moru::engine {
 
 namespace {
 
-constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
-
 struct Job {
-    Job(asio::io_context &loop, std::function<void()> what) : done(loop), work(std::move(what)) {}
+    Job(asio::io_context &loop, std::function<void()> what)
+        : done(loop)
+        , work(std::move(what))
+    {}
     Event done;
     std::function<void()> work;
     std::exception_ptr error;
@@ -20,7 +22,9 @@ struct Job {
 
 } // namespace
 
-Event::Event(asio::io_context &loop) : m_timer(loop, asio::steady_timer::time_point::max()) {}
+Event::Event(asio::io_context &loop)
+    : m_timer(loop, asio::steady_timer::time_point::max())
+{}
 
 void Event::set()
 {
@@ -34,9 +38,10 @@ asio::awaitable<void> Event::wait()
         co_await m_timer.async_wait(asTuple);
 }
 
-WorkerPool::WorkerPool(asio::io_context &loop, std::size_t threads) : m_loop(loop), m_threads(threads)
-{
-}
+WorkerPool::WorkerPool(asio::io_context &loop, std::size_t threads)
+    : m_loop(loop)
+    , m_threads(threads)
+{}
 
 WorkerPool::~WorkerPool()
 {
