@@ -36,6 +36,12 @@ struct Error {
     friend bool operator==(const Error &, const Error &) = default;
 };
 
+/// An answer that is not what the protocol promises; `what` is plain English for the details and the log.
+inline Error protocolError(const char *what)
+{
+    return {Error::Kind::Protocol, 0, QString::fromLatin1(what), {}, -1};
+}
+
 template <typename T = void> using Result = tl::expected<T, Error>;
 
 /// tl::expected's own comparison does not compile for void, and Qt compares what signals carry.

@@ -19,7 +19,7 @@ namespace {
 
 // Each watched folder holds one stream, and with it one connection, open.
 constexpr int kMaxWatches = 6;
-constexpr qint64 kPollMs = 5000;
+constexpr qint64 kFolderPollMs = 5000;
 constexpr qint64 kSettleMs = 150; // several events come per write
 constexpr qint64 kRewatchMs = 30000;
 constexpr qint64 kNever = std::numeric_limits<qint64>::max();
@@ -110,7 +110,7 @@ struct FileStore::Private {
         if (next == kNever)
             timer.stop();
         else
-            timer.start(int(qBound<qint64>(0, next - clock.elapsed(), kPollMs)));
+            timer.start(int(qBound<qint64>(0, next - clock.elapsed(), kFolderPollMs)));
     }
 
     void onTimer()
@@ -170,7 +170,7 @@ struct FileStore::Private {
                 if (const FolderPtr above = folders.value(node->parent))
                     schedule(*above, 0);
             } else if (known) {
-                schedule(*folder, 2 * kPollMs);
+                schedule(*folder, 2 * kFolderPollMs);
             }
             return;
         }
@@ -184,7 +184,7 @@ struct FileStore::Private {
         }
         watch(folder);
         if (!folder->watch)
-            schedule(*folder, kPollMs);
+            schedule(*folder, kFolderPollMs);
     }
 
     void watch(const FolderPtr &folder)

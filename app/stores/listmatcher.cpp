@@ -29,11 +29,6 @@ void pad(QByteArray &text)
         text.reserve(room);
 }
 
-Error protocolError(const char *what)
-{
-    return {Error::Kind::Protocol, 0, QString::fromLatin1(what), {}, -1};
-}
-
 /// "lifecycle": {"onTimeout": …} is newer than the rest of the protocol: most servers omit it.
 std::optional<OnTimeout> lifecycleOf(const QByteArray &element)
 {

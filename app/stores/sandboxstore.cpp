@@ -51,11 +51,6 @@ bool outcomeUnknown(const Error &error)
            || (error.httpStatus >= 502 && error.httpStatus <= 504);
 }
 
-Error protocolError(const char *what)
-{
-    return {Error::Kind::Protocol, 0, QString::fromLatin1(what), {}, -1};
-}
-
 } // namespace
 
 SandboxStore::Private::Private(SandboxStore &store, Connection &connection)

@@ -10,7 +10,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cerrno>
-#include <system_error>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -34,11 +33,6 @@ struct HttpError {
 [[noreturn]] void refuse(int status, std::string message)
 {
     throw HttpError{status, std::move(message)};
-}
-
-std::string errorText(int code)
-{
-    return std::generic_category().message(code);
 }
 
 /// 507 when there is no room, 500 for everything else.

@@ -11,7 +11,6 @@
 #include <climits>
 #include <cstdlib>
 #include <memory>
-#include <system_error>
 #include <vector>
 
 #include <dirent.h>
@@ -25,11 +24,6 @@ namespace {
 constexpr int MostEntries = 1'000'000;
 /// Folders held open while a tree is removed; deeper ones are found again by "..".
 constexpr std::size_t MostOpen = 64;
-
-std::string errorText(int code)
-{
-    return std::generic_category().message(code);
-}
 
 [[noreturn]] void failInternal(const std::string &what, const std::string &path, int code)
 {

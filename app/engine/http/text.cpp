@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 
 namespace moru::engine {
 
@@ -180,6 +181,11 @@ std::string toUtf8(std::string_view bytes)
         bytes.remove_prefix(n == 0 ? 1 : n);
     }
     return out;
+}
+
+std::string errorText(int code)
+{
+    return std::generic_category().message(code);
 }
 
 std::optional<std::uint64_t> parseNumber(std::string_view text)

@@ -25,6 +25,8 @@ void appendHeader(std::string &head, std::string_view name, std::string_view val
 /// Valid UTF-8 is returned as it is, every other byte becomes U+FFFD.
 [[nodiscard]] std::string toUtf8(std::string_view bytes);
 [[nodiscard]] bool isUtf8(std::string_view bytes);
+/// What the system says of an errno value, in English.
+[[nodiscard]] std::string errorText(int code);
 /// A whole decimal number without sign; nullopt for anything else or overflow.
 [[nodiscard]] std::optional<std::uint64_t> parseNumber(std::string_view text);
 

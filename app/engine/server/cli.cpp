@@ -35,7 +35,6 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t EngineFileLimit = 64 * 1024;
-constexpr std::size_t RecordLimit = 64 * 1024 * 1024;
 /// An engine that holds the lock but has not told its address yet gets this long.
 constexpr auto StartPatience = 10s;
 /// Ending many sandboxes takes time; the engine itself gives up earlier.
@@ -129,7 +128,7 @@ Stored storedSandboxes(const StateDir &dir)
     for (const fs::directory_entry &entry : fs::directory_iterator(dir.sandboxes(), ec)) {
         const std::string id = entry.path().filename().string();
         stored.ids.push_back(id);
-        const auto text = readFile(dir.record(id), RecordLimit);
+        const auto text = readFile(dir.record(id), StateDir::RecordLimit);
         auto record = text ? recordFromJson(*text) : std::nullopt;
         if (record && record->id == id)
             stored.records.push_back(*std::move(record));

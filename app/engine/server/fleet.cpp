@@ -21,7 +21,6 @@ using namespace std::chrono;
 
 namespace {
 
-constexpr std::size_t RecordLimit = 64 * 1024 * 1024; // a create body has at most 16 MiB
 constexpr std::size_t RunsLimit = 4 * 1024 * 1024;
 constexpr std::size_t EndedKept = 500;
 constexpr hours EndedKeptFor{24};
@@ -820,7 +819,7 @@ void Fleet::adopt()
         if (isId(entry.path().filename().string()))
             ids.push_back(entry.path().filename().string());
     for (const std::string &id : ids) {
-        const auto text = readFile(m_dir.record(id), RecordLimit);
+        const auto text = readFile(m_dir.record(id), StateDir::RecordLimit);
         auto record = text ? recordFromJson(*text) : std::nullopt;
         if (!text) {
             m_log.warning("files without a record are removed", id);

@@ -23,6 +23,9 @@ class StateDir {
 public:
     explicit StateDir(std::filesystem::path root); ///< made absolute
 
+    /// Bytes of a sandbox's record that are read; a create body has at most 16 MiB.
+    static constexpr std::size_t RecordLimit = 64 * 1024 * 1024;
+
     /// ${XDG_DATA_HOME:-$HOME/.local/share}/moru-local
     static std::filesystem::path defaultRoot();
 
