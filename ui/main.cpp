@@ -139,6 +139,34 @@ Connection *choose(const ConnectionManager &connections, const QString &wanted)
     return nullptr;
 }
 
+/// Logs once when the first rows are on screen: what the start took.
+class FirstRows : public QObject {
+public:
+    FirstRows(SandboxTableView &view, QObject *parent)
+        : QObject(parent)
+        , m_view(view)
+    {
+        m_view.viewport()->installEventFilter(this);
+    }
+
+protected:
+    bool eventFilter(QObject *watched, QEvent *event) override
+    {
+        if (event->type() == QEvent::Paint && m_view.model() && m_view.model()->rowCount() > 0) {
+            m_view.viewport()->removeEventFilter(this);
+            // When the event loop has this, the painting is done.
+            QTimer::singleShot(0, this, [this] {
+                qCDebug(lcUi) << "the first rows are painted";
+                deleteLater();
+            });
+        }
+        return QObject::eventFilter(watched, event);
+    }
+
+private:
+    SandboxTableView &m_view;
+};
+
 /// Waits for a filled table, lets it settle, saves the picture and quits.
 void takeScreenshot(MainWindow &window, const QString &file)
 {
@@ -214,6 +242,10 @@ int main(int argc, char **argv)
     }
     if (!connection)
         connection = connections.connections().value(0);
+    if (lcUi().isDebugEnabled()) {
+        if (auto *table = window.findChild<SandboxTableView *>())
+            new FirstRows(*table, &window);
+    }
     window.show();
     window.setConnection(connection);
     if (!options.screenshot.isEmpty())

@@ -24,11 +24,13 @@ if(MORU_SANITIZE)
     add_link_options(-fsanitize=address,undefined)
 endif()
 
-# moru_layer(NAME [QT] LIBS ...): a static library of all .cpp files of the current folder.
+# moru_layer(NAME [QT] LIBS ... [ALONE FILES ...]): a static library of all .cpp files of the current
+# folder. ALONE names those that a unity build must not join to others, because their unnamed
+# namespaces use names that others use too.
 # A layer links only what architecture allows it to use; includes are written from the root
 # of the project ("app/core/result.h").
 function(moru_layer name)
-    cmake_parse_arguments(arg "QT;RECURSE" "" "LIBS" ${ARGN})
+    cmake_parse_arguments(arg "QT;RECURSE" "" "LIBS;ALONE" ${ARGN})
     if(arg_RECURSE)
         file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp *.h)
     else()
@@ -41,6 +43,7 @@ function(moru_layer name)
         return()
     endif()
     add_library(${name} STATIC ${sources})
+    set_source_files_properties(${arg_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     target_link_libraries(${name} PUBLIC ${arg_LIBS} PRIVATE moru_flags)
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
     if(arg_QT)

@@ -8,7 +8,7 @@ set -eu
 source=$(cd "$(dirname "$0")/../.." && pwd)
 build=${MORU_BENCH_BUILD:-$source/build/release}
 cmake -S "$source" --preset release -B "$build" >/dev/null
-cmake --build "$build" --target bench
+cmake --build "$build" --target bench moru-desktop moru-termbench
 
 if [ $# -gt 0 ]; then
     programs=
@@ -17,7 +17,18 @@ else
     programs=$(find "$build/bin" -maxdepth 1 -name 'bench_*' -type f -perm -u+x | sort)
 fi
 home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
+xvfb=
+cleanup() {
+    [ -z "$xvfb" ] || kill "$xvfb" 2>/dev/null || true
+    rm -rf "$home"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+mkfifo "$home/display"
+Xvfb -displayfd 5 -screen 0 1600x1200x24 -nolisten tcp 5>"$home/display" 2>/dev/null &
+xvfb=$!
+read -r number <"$home/display"
+export DISPLAY=":$number"
 failed=0
 for program in $programs; do
     echo "== $(basename "$program")"
@@ -25,4 +36,9 @@ for program in $programs; do
         MORU_BIN_DIR="$build/bin" MORU_SOURCE_DIR="$source" LC_ALL=C.UTF-8 \
         "$program" || { echo "$(basename "$program") failed"; failed=1; }
 done
+# Against other terminals, as many of them as are installed.
+if [ $# -eq 0 ]; then
+    echo "== terminal"
+    "$source/tests/bench_terminal/run.sh" "$build" || failed=1
+fi
 exit $failed
