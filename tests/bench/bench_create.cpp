@@ -195,9 +195,9 @@ int main(int argc, char **argv)
         std::fprintf(stderr, "a sandbox was not made or its command did not run\n");
     }
     QProcess reset;
-    reset.start(engine.program(), {QStringLiteral("reset"), QStringLiteral("--yes"),
-                                   QStringLiteral("--state-dir"),
-                                   state.filePath(QStringLiteral("engine"))});
+    reset.start(engine.program(),
+                {QStringLiteral("reset"), QStringLiteral("--yes"), QStringLiteral("--state-dir"),
+                 state.filePath(QStringLiteral("engine"))});
     reset.waitForFinished(patienceMs);
     engine.waitForFinished(patienceMs);
     return ok ? 0 : 1;

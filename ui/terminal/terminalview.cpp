@@ -38,7 +38,7 @@ constexpr qsizetype backlogHigh = 1024 * 1024;
 constexpr qsizetype backlogLow = 256 * 1024;
 constexpr int frameQuietMs = 3; ///< wait this long for more output before painting
 constexpr int frameMinMs = 16;
-constexpr int frameMaxMs = 40;       ///< under constant output
+constexpr qint64 frameMaxMs = 40;    ///< under constant output
 constexpr int synchronizedMs = 150;  ///< a program may hold the picture back this long
 constexpr qint64 blinkForMs = 20000; ///< then the cursor stays on: an idle window costs nothing
 constexpr int minZoom = -6;
@@ -260,9 +260,13 @@ void TerminalView::scheduleFrame()
         m_sinceDamage.start();
     }
     const qint64 waited = m_sinceDamage.elapsed();
+    if (waited >= frameMaxMs) {
+        // A timer that every slice of a flood starts anew may never get its turn.
+        showFrame();
+        return;
+    }
     const qint64 wait = std::max<qint64>(frameQuietMs, frameMinMs - m_sinceFrame.elapsed());
-    const qint64 latest = std::max<qint64>(0, frameMaxMs - waited);
-    m_frameTimer.start(static_cast<int>(std::min(wait, latest)), this);
+    m_frameTimer.start(static_cast<int>(std::min(wait, frameMaxMs - waited)), this);
 }
 
 void TerminalView::showFrame()
