@@ -128,7 +128,7 @@ int main(int argc, char **argv)
     engine.setArguments({QStringLiteral("serve"), QStringLiteral("--listen"),
                          QStringLiteral("127.0.0.1:0"), QStringLiteral("--state-dir"),
                          state.filePath(QStringLiteral("engine"))});
-    engine.setProcessChannelMode(QProcess::ForwardedErrorChannel);
+    engine.setStandardErrorFile(QProcess::nullDevice()); // its log is in the state directory
     engine.start();
     if (!waitUntil([&] { return engine.canReadLine() || engine.state() == QProcess::NotRunning; }))
         return 1;
