@@ -327,6 +327,17 @@ class Isolation(unittest.TestCase):
         status, _ = self.one.run("grep -E '^Seccomp:' /proc/self/status")
         self.assertEqual(status.split(), ["Seccomp:", "2"])
 
+    def test_devices_are_devices_and_switches_are_read_only(self):
+        for user in ("root", "user"):
+            output, code = self.one.run(
+                "for d in null zero full random urandom tty; do test -c /dev/$d || echo $d; done; "
+                "echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 1 /dev/urandom | wc -c; "
+                "(echo x > /dev/full) 2>/dev/null || echo full", user)
+            self.assertEqual((output, code), ("3\n1\nfull\n", 0), user)
+        for path in ("sys", "sysrq-trigger", "irq", "bus", "fs"):
+            output, _ = self.one.run(f"test -e /proc/{path} && grep ' /proc/{path} ro' /proc/self/mountinfo | wc -l")
+            self.assertIn(output, ("", "1\n"), path)
+
     # --- lifecycle ------------------------------------------------------------------------------
 
     def test_kill_ends_every_process_and_removes_the_files(self):

@@ -145,7 +145,9 @@ void mountOverlay(const TopDirectory &top)
         throw StepError("mount the overlay on /" + top.name);
 }
 
-void bind(const std::string &from, const std::string &to, unsigned long flags)
+// Not "bind": with strings as arguments that would also mean std::bind, which fits numbers better
+// and does nothing.
+void bindMount(const std::string &from, const std::string &to, unsigned long flags)
 {
     if (::mount(from.c_str(), to.c_str(), nullptr, MS_BIND, nullptr) < 0
         || (flags != 0
@@ -162,7 +164,7 @@ void mountProc()
     for (const char *name : {"sys", "sysrq-trigger", "irq", "bus", "fs"}) {
         const std::string path = std::string("root/proc/") + name;
         if (::access(path.c_str(), F_OK) == 0)
-            bind(path, path, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+            bindMount(path, path, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
     }
 }
 
@@ -173,7 +175,7 @@ void mountDev(bool singleUid)
     for (const char *name : Devices) {
         const std::string path = std::string("root/dev/") + name;
         const Descriptor node(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
-        bind(std::string("/dev/") + name, path, 0);
+        bindMount(std::string("/dev/") + name, path, 0);
     }
     const Descriptor dev = openFolder(AT_FDCWD, "root/dev");
     ensureFolder(dev.get(), "pts", 0755);
@@ -216,7 +218,7 @@ void enterRoot(const std::string &hostName, bool singleUid)
     if (::access(MadeMarker, F_OK) < 0)
         furnish(hostName, singleUid);
 
-    bind("root", "root", MS_NODEV);
+    bindMount("root", "root", MS_NODEV);
     const Descriptor root = openFolder(AT_FDCWD, "root");
     for (const TopDirectory &top : tops)
         if (top.name.find('/') == std::string::npos)
