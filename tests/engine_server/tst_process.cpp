@@ -168,6 +168,45 @@ private slots:
         QCOMPARE(run.value(QStringLiteral("endReason")).toString(), QStringLiteral("error"));
     }
 
+    void aCrashInTheMiddleOfAStartLeavesNothing()
+    {
+        // The engine dies after the first process got its orders and before that was recorded: what
+        // is then on disk is the announcement alone.
+        QVERIFY(m_engine->start());
+        const QJsonObject made = m_engine->create();
+        const QJsonObject resumed = m_engine->create();
+        const QList<pid_t> inits{initOf(*m_engine, made), initOf(*m_engine, resumed)};
+        m_engine->killHard();
+        const auto unrecord = [&](const QJsonObject &sandbox, const QString &stage) {
+            QFile file(m_engine->stateDir() + QStringLiteral("/sandboxes/")
+                       + QString::fromLatin1(idOf(sandbox)) + QStringLiteral("/sandbox.json"));
+            QVERIFY(file.open(QIODevice::ReadWrite));
+            QJsonObject record = QJsonDocument::fromJson(file.readAll()).object();
+            record.insert(QStringLiteral("stage"), stage);
+            record.remove(QStringLiteral("process"));
+            QVERIFY(file.resize(0) && file.seek(0));
+            file.write(QJsonDocument(record).toJson());
+        };
+        unrecord(made, QStringLiteral("starting"));
+        unrecord(resumed, QStringLiteral("resuming"));
+        for (const pid_t init : inits)
+            QVERIFY(isRunning(init));
+        QVERIFY(m_engine->start());
+        for (const pid_t init : inits)
+            QTRY_VERIFY(!isRunning(init));
+        QCOMPARE(m_engine->state(made), QString());
+        QCOMPARE(m_engine->state(resumed), QStringLiteral("paused"));
+        QVERIFY(!QFileInfo::exists(m_engine->stateDir() + QStringLiteral("/sandboxes/")
+                                   + QString::fromLatin1(idOf(made))));
+        QCOMPARE(m_engine
+                     ->call("POST", "/sandboxes/" + idOf(resumed) + "/connect",
+                            {{QStringLiteral("timeout"), 60}})
+                     .status,
+                 201);
+        QCOMPARE(m_engine->command(resumed, QStringLiteral("echo again")).first,
+                 QByteArray("again\n"));
+    }
+
     void stopKeepsFilesAndEndsProcesses()
     {
         QVERIFY(m_engine->start());

@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <mutex>
 #include <set>
+#include <sstream>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -93,6 +94,13 @@ Descriptor listenIn(const fs::path &directory, const char *name)
     return listener;
 }
 
+/// Names this run of the machine: pids and start times mean nothing in the next one.
+std::string bootId()
+{
+    const auto text = readTextFile("/proc/sys/kernel/random/boot_id");
+    return text ? text->substr(0, text->find_first_of(" \n")) : std::string("unknown");
+}
+
 std::string hexHash(const std::string &text)
 {
     std::array<char, 17> digits{};
@@ -122,6 +130,10 @@ struct Launcher::Private {
     }
 
     Launched launch(const std::string &id, const AgentConfig &config);
+    void end(const SandboxCgroup &group, const Launched &launched);
+    /// Ends a first process that was started by an engine which was killed before it could tell
+    /// anybody. Nobody knows its pid but the file that launch() wrote.
+    void endStray(const std::string &id);
     std::string probe();
     Diagnosis examine();
 
@@ -241,8 +253,44 @@ void Launcher::Private::removeOldLayers()
     }
 }
 
+void Launcher::Private::end(const SandboxCgroup &group, const Launched &launched)
+{
+    const Descriptor pidfd(openPidfd(launched));
+    if (!pidfd.valid())
+        return;
+    // With PID 1 the kernel ends everything in its namespace, stopped processes included.
+    if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) < 0 && errno != ESRCH)
+        throw StepError("end the sandbox's processes");
+    // Only frozen ones of version 1 have to wake up to die.
+    if (group.version == SandboxCgroup::Version::One)
+        (void)setFrozen(group, false);
+    pollfd entry{pidfd.get(), POLLIN, 0};
+    const auto patience = std::chrono::milliseconds(KillPatience).count();
+    const int ended = uninterrupted([&] { return ::poll(&entry, 1, static_cast<int>(patience)); });
+    if (ended <= 0)
+        throw StepError("end the sandbox's processes", ETIMEDOUT);
+    // A child of an earlier engine is not ours to reap.
+    siginfo_t info{};
+    ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
+}
+
+void Launcher::Private::endStray(const std::string &id)
+{
+    const fs::path file = sandboxDir(id) / "process";
+    const auto text = readTextFile(file.string());
+    if (!text)
+        return;
+    std::istringstream words(*text);
+    std::string boot;
+    Launched stray;
+    if (words >> boot >> stray.pid >> stray.startTime && boot == bootId())
+        end(cgroupOf(id), stray);
+    ::unlink(file.c_str());
+}
+
 Launched Launcher::Private::launch(const std::string &id, const AgentConfig &config)
 {
+    endStray(id);
     const fs::path home = sandboxDir(id);
     makeDirectory(home, 0700);
     makeOwned(home / "fs");
@@ -285,6 +333,12 @@ Launched Launcher::Private::launch(const std::string &id, const AgentConfig &con
         if (group.version == SandboxCgroup::Version::One && !joinCgroup(group, process.pid))
             removeCgroup(std::exchange(group, {}));
         replaceFile(home / "cgroup", group.toText());
+        // Without orders it ends with us. With them it lives on, so first it is written down.
+        const auto waiting = processState(process.pid);
+        if (!waiting)
+            throw StepError("keep the first process running", ECHILD);
+        replaceFile(home / "process", bootId() + ' ' + std::to_string(process.pid) + ' '
+                                          + std::to_string(waiting->startTime) + '\n');
         giveOrders(process, orders, StartPatience);
         const auto running = processState(process.pid);
         if (!running || running->hasEnded())
@@ -486,25 +540,8 @@ std::optional<LaunchError> Launcher::kill(const std::string &id, const Launched 
         if (!isValidId(id))
             throw StepError("end the sandbox", EINVAL);
         const SandboxCgroup group = d->cgroupOf(id);
-        const Descriptor pidfd(openPidfd(launched));
-        if (pidfd.valid()) {
-            // With PID 1 the kernel ends everything in its namespace, stopped processes included.
-            if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) < 0
-                && errno != ESRCH)
-                throw StepError("end the sandbox's processes");
-            // Only frozen ones of version 1 have to wake up to die.
-            if (group.version == SandboxCgroup::Version::One)
-                (void)setFrozen(group, false);
-            pollfd entry{pidfd.get(), POLLIN, 0};
-            const auto patience = std::chrono::milliseconds(KillPatience).count();
-            const int ended =
-                uninterrupted([&] { return ::poll(&entry, 1, static_cast<int>(patience)); });
-            if (ended <= 0)
-                throw StepError("end the sandbox's processes", ETIMEDOUT);
-            // A child of an earlier engine is not ours to reap.
-            siginfo_t info{};
-            ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
-        }
+        d->end(group, launched);
+        d->endStray(id);
         removeCgroup(group);
     });
 }
@@ -515,6 +552,7 @@ std::optional<LaunchError> Launcher::removeFiles(const std::string &id)
         if (!isValidId(id))
             throw StepError("remove the sandbox's files", EINVAL);
         const fs::path home = d->sandboxDir(id);
+        d->endStray(id);
         removeCgroup(d->cgroupOf(id));
         struct stat info {};
         if (::lstat(home.c_str(), &info) == 0)

@@ -69,10 +69,11 @@ public:
 
     std::optional<LaunchError> freeze(const std::string &id, const Launched &launched);
     std::optional<LaunchError> thaw(const std::string &id, const Launched &launched);
-    /// Ends every process of the sandbox, also frozen ones; returns when they are gone (2 s limit).
+    /// Ends every process of the sandbox, also frozen ones, and also those of a start that nobody
+    /// got to know of; returns when they are gone (2 s limit).
     std::optional<LaunchError> kill(const std::string &id, const Launched &launched);
-    /// Removes the sandbox's files: moved aside at once, deleted on a background thread. Never
-    /// follows links, never touches anything outside stateDir.
+    /// Removes the sandbox's files, after whatever still runs on them: moved aside at once, deleted
+    /// on a background thread. Never follows links, never touches anything outside stateDir.
     std::optional<LaunchError> removeFiles(const std::string &id);
     /// Waits for removals under way (tests, stop, reset).
     void waitForRemovals();

@@ -143,15 +143,18 @@ bool endLeftovers(const StateDir &dir, Launcher &launcher)
     bool ok = true;
     const std::string boot = currentBootId();
     for (SandboxRecord &record : storedSandboxes(dir).records) {
-        if (!record.launched || record.bootId != boot)
+        const bool known = record.launched && record.bootId == boot;
+        const bool unfinished = record.stage == Stage::Starting || record.stage == Stage::Resuming;
+        if (!known && !unfinished)
             continue;
         const bool keeps = record.stage != Stage::Starting && record.stage != Stage::Killing;
+        const Launched launched = known ? *record.launched : Launched();
         try {
             if (keeps) {
                 record.stage = Stage::Pausing;
                 writeFileAtomically(dir.record(record.id), toJson(record), true);
             }
-            if (const auto error = launcher.kill(record.id, *record.launched)) {
+            if (const auto error = launcher.kill(record.id, launched)) {
                 say("Sandbox " + record.id + " could not be ended: " + error->message);
                 ok = false;
                 continue;

@@ -837,9 +837,12 @@ void Fleet::adoptOne(SandboxRecord record)
 {
     const bool sameBoot = record.bootId == m_bootId;
     bool alive = record.launched && sameBoot && m_backend.isAlive(*record.launched);
+    // A start may have gone further than could be written down.
+    const bool unfinished = record.stage == Stage::Starting || record.stage == Stage::Resuming;
     const auto endProcesses = [&] {
-        if (record.launched && sameBoot)
-            if (const auto error = m_backend.kill(record.id, *record.launched))
+        const Launched known = record.launched && sameBoot ? *record.launched : Launched();
+        if (known.pid > 0 || unfinished)
+            if (const auto error = m_backend.kill(record.id, known))
                 m_log.error("processes not ended: " + describe(*error), record.id);
         record.launched.reset();
         alive = false;
