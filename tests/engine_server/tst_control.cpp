@@ -375,6 +375,25 @@ private slots:
         QVERIFY(!idOf(none).isEmpty());
     }
 
+    void aLargeEnvironmentArrivesWhole()
+    {
+        // Characters that JSON writes as six.
+        const QString value(120 * 1024, QChar(1));
+        QJsonObject variables;
+        for (const char *name : {"A", "B", "C", "D"})
+            variables.insert(QLatin1String(name), value);
+        const QJsonObject made = m_engine->create({{QStringLiteral("envVars"), variables}});
+        QCOMPARE(m_engine->command(made, QStringLiteral("echo ${#A} ${#D}")).first,
+                 QByteArray("122880 122880\n"));
+        variables.insert(QStringLiteral("E"), value);
+        const Answer refused =
+            m_engine->call("POST", "/sandboxes",
+                           {{QStringLiteral("templateID"), QStringLiteral("base")},
+                            {QStringLiteral("envVars"), variables}});
+        QCOMPARE(refused.status, 400);
+        QCOMPARE(refused.object().value(QStringLiteral("code")).toInt(), 400);
+    }
+
     void pauseKeepsEverythingAndConnectResumes()
     {
         const QJsonObject made = m_engine->create(

@@ -15,7 +15,8 @@ namespace moru::engine {
 
 namespace {
 
-constexpr std::size_t MaxFrame = std::size_t{1} << 20;
+// The largest environment that a sandbox may be given, every byte of it escaped.
+constexpr std::size_t MaxFrame = std::size_t{4} << 20;
 constexpr std::array<const char *, 5> TaskNames{"serve", "probe", "layers", "remove", "measure"};
 
 using Deadline = std::chrono::steady_clock::time_point;

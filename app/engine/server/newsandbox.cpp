@@ -21,6 +21,9 @@ namespace ip = boost::asio::ip;
 
 namespace {
 
+constexpr std::size_t LongestVariable = 128 * 1024;    ///< Linux: MAX_ARG_STRLEN
+constexpr std::size_t LargestEnvironment = 512 * 1024; ///< leaves room for a command line
+
 std::string quoted(std::string_view name)
 {
     return "\"" + std::string(name) + "\"";
@@ -88,7 +91,13 @@ bool isAddressOrNetwork(const std::string &text)
 
 void checkEnv(const std::map<std::string, std::string> &env)
 {
+    std::size_t total = 0;
     for (const auto &[name, value] : env) {
+        const std::size_t size = name.size() + value.size() + 2; // '=' and NUL
+        total += size;
+        if (size > LongestVariable || total > LargestEnvironment)
+            throw validationError("\"envVars\" are too large for the environment of a process: "
+                                  "one may have 128 KiB, all together 512 KiB");
         if (name.empty() || name.find('=') != std::string::npos
             || name.find('\0') != std::string::npos)
             throw validationError("a name in \"envVars\" is empty or contains '=' or NUL");
