@@ -363,7 +363,7 @@ void Process::endIfOver()
     publish(std::make_shared<ProcessMessage>(endEvent(*m_status)));
     // May destroy us; the callers keep a reference.
     const auto self = shared_from_this();
-    m_table.remove(m_pid);
+    m_table.remove(*this);
 }
 
 void Process::signal(int number)
@@ -576,6 +576,14 @@ std::shared_ptr<Process> ProcessTable::find(const process::ProcessSelector &sele
         break;
     }
     throw RpcError(RpcCode::Unimplemented, "process selector missing");
+}
+
+void ProcessTable::remove(const Process &process)
+{
+    // A pid is free once its process was reaped, which may be long before its output ends.
+    const auto found = m_processes.find(process.pid());
+    if (found != m_processes.end() && found->second.get() == &process)
+        m_processes.erase(found);
 }
 
 void ProcessTable::list(process::ListResponse &response) const

@@ -136,7 +136,7 @@ public:
     void list(process::ListResponse &response) const;
 
     [[nodiscard]] asio::any_io_executor executor() const { return m_context.get_executor(); }
-    void remove(pid_t pid) { m_processes.erase(pid); }
+    void remove(const Process &process);
 
 private:
     void reapOnSignal();
