@@ -51,9 +51,6 @@ constexpr std::array KeptCapabilities{
     CAP_SETGID,     CAP_SETUID,       CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
     CAP_SYS_CHROOT, CAP_SYS_PTRACE,   CAP_SETFCAP, CAP_AUDIT_WRITE};
 
-// Of each kind of account, so that one sandbox cannot use up the host's process ids.
-constexpr rlim_t MostProcesses = 8192;
-
 using Filter = std::unique_ptr<void, void (*)(scmp_filter_ctx)>;
 
 void checkFilter(int result)
@@ -136,7 +133,7 @@ void limitResources()
 {
     rlimit processes{};
     if (::getrlimit(RLIMIT_NPROC, &processes) == 0) {
-        processes.rlim_max = std::min(processes.rlim_max, MostProcesses);
+        processes.rlim_max = std::min(processes.rlim_max, rlim_t{MostProcesses});
         processes.rlim_cur = processes.rlim_max;
         if (::setrlimit(RLIMIT_NPROC, &processes) < 0)
             throw StepError("limit the number of processes");

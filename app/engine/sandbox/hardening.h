@@ -5,6 +5,9 @@
 
 namespace moru::engine {
 
+/// An account inside has no more, so that one sandbox cannot use up the host's process ids.
+inline constexpr unsigned MostProcesses = 8192;
+
 /// Host name and loopback of the new namespaces. Throws StepError.
 void nameAndConnect(const std::string &hostName);
 

@@ -5,6 +5,7 @@
 #include "app/engine/sandbox/cgroup.h"
 #include "app/engine/sandbox/descriptor.h"
 #include "app/engine/sandbox/doctor.h"
+#include "app/engine/sandbox/hardening.h"
 #include "app/engine/sandbox/layers.h"
 #include "app/engine/sandbox/processes.h"
 #include "app/engine/sandbox/spawn.h"
@@ -427,6 +428,10 @@ Diagnosis Launcher::Private::examine()
                                   "notice. To start the engine with its own group: "
                                   "systemd-run --user --scope -p Delegate=yes moru-local serve");
     result.hints.emplace_back("Sandboxes have no network besides their own loopback.");
+    result.hints.emplace_back(
+        "Memory, processor time and disk space are not limited: a sandbox can "
+        "use up what this machine has. An account inside has at most "
+        + std::to_string(MostProcesses) + " processes.");
     return result;
 }
 
