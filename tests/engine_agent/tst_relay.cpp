@@ -17,6 +17,7 @@
 #include <cstring>
 #include <thread>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -42,12 +43,14 @@ int listenOn(const std::string &path)
 /// A front server on a thread of its own that relays everything to one socket.
 class Front {
 public:
-    Front(const std::string &socket, const std::string &upstream)
+    explicit Front(const std::string &socket, const std::string &upstream, ServeLimits limits = {},
+                   std::optional<PortRoute> route = {})
         : m_upstream(upstream)
+        , m_route(std::move(route))
     {
         const int fd = listenOn(socket);
         const Handler handler = [this](Exchange &exchange) { return answer(this, exchange); };
-        auto listener = serveListener(fd, handler, ServeLimits{});
+        auto listener = serveListener(fd, handler, limits);
         asio::co_spawn(m_context, std::move(listener), asio::detached);
         m_thread = std::thread([this] { m_context.run(); });
     }
@@ -79,7 +82,13 @@ private:
     static asio::awaitable<void> answer(Front *self, Exchange &exchange)
     {
         std::filesystem::path upstream = self->m_upstream;
-        const RelayResult result = co_await relay(exchange, std::move(upstream));
+        RelayResult result = RelayResult::NoAnswer;
+        if (self->m_route) {
+            PortRoute route = *self->m_route;
+            result = co_await relayToPort(exchange, std::move(upstream), std::move(route));
+        } else {
+            result = co_await relay(exchange, std::move(upstream));
+        }
         self->m_last = static_cast<int>(result);
         if (!exchange.answered()) {
             Headers none;
@@ -88,6 +97,7 @@ private:
     }
 
     std::string m_upstream;
+    std::optional<PortRoute> m_route;
     asio::io_context m_context{1};
     std::atomic<int> m_last = -1;
     std::thread m_thread;
@@ -302,6 +312,94 @@ private slots:
         connection.readHead();
         QCOMPARE(connection.status(), 502);
         QCOMPARE(front.lastResult(), static_cast<int>(RelayResult::Refused));
+    }
+
+    void portsNeedTheTokenAndAListener()
+    {
+        const AgentProcess agent([](auto &config) { config.accessToken = "t"; });
+        // A port that was free a moment ago.
+        const int taken = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof address;
+        QCOMPARE(::bind(taken, reinterpret_cast<sockaddr *>(&address), size), 0);
+        QCOMPARE(::getsockname(taken, reinterpret_cast<sockaddr *>(&address), &size), 0);
+        PortRoute route;
+        route.port = ntohs(address.sin_port);
+        for (const auto &[token, result] :
+             {std::pair("t", RelayResult::PortClosed), std::pair("x", RelayResult::NoAnswer)}) {
+            route.agentToken = token;
+            const Front front(path("front"), agent.socket(), {}, route);
+            HttpConnection connection(path("front"));
+            connection.sendRequest("GET", "/", {}, std::nullopt);
+            connection.readHead();
+            QCOMPARE(connection.status(), 502);
+            QCOMPARE(front.lastResult(), static_cast<int>(result));
+            QFile::remove(m_folder.filePath(u"front"_qs));
+        }
+        ::close(taken);
+    }
+
+    void aReaderThatStandsStillIsLeft()
+    {
+        const AgentProcess agent;
+        QFile large(QString::fromStdString(agent.home() + "/large"));
+        QVERIFY(large.open(QIODevice::WriteOnly) && large.resize(64 << 20));
+        ServeLimits limits;
+        limits.stallSeconds = 1;
+        const Front front(path("front"), agent.socket(), limits);
+        HttpConnection connection(path("front"));
+        connection.sendRequest("GET", "/files?path=large", {}, std::nullopt);
+        connection.readHead();
+        QCOMPARE(connection.status(), 200);
+        // Nothing is read from here on.
+        QTRY_COMPARE_WITH_TIMEOUT(front.lastResult(), static_cast<int>(RelayResult::ClientGone),
+                                  30000);
+    }
+
+    void theIdleGiveWay()
+    {
+        const AgentProcess agent;
+        ServeLimits limits;
+        limits.connections = 2;
+        const Front front(path("front"), agent.socket(), limits);
+        const auto health = [](HttpConnection &connection) {
+            connection.sendRequest("GET", "/health", {}, std::nullopt);
+            connection.readHead();
+            return connection.status();
+        };
+        HttpConnection first(path("front"));
+        QCOMPARE(health(first), 204);
+        HttpConnection second(path("front"));
+        QCOMPARE(health(second), 204);
+        HttpConnection third(path("front"));
+        QCOMPARE(health(third), 204);
+        QVERIFY(first.closedByPeer());
+        QCOMPARE(health(second), 204);
+        QCOMPARE(health(third), 204);
+    }
+
+    void whoNeverAsksIsNotWaitedForLong()
+    {
+        const AgentProcess agent;
+        ServeLimits limits;
+        limits.headerSeconds = 1;
+        const Front front(path("front"), agent.socket(), limits);
+        HttpConnection silent(path("front"));
+        HttpConnection slow(path("front"));
+        slow.send("GET /health HTTP/1.1\r\nHo");
+        QVERIFY(silent.closedByPeer());
+        QVERIFY(slow.closedByPeer());
+        // Having asked once earns patience.
+        HttpConnection known(path("front"));
+        known.sendRequest("GET", "/health", {}, std::nullopt);
+        known.readHead();
+        HttpConnection later(path("front"));
+        QVERIFY(later.closedByPeer());
+        known.sendRequest("GET", "/health", {}, std::nullopt);
+        known.readHead();
+        QCOMPARE(known.status(), 204);
     }
 
     void hopByHopHeadersStay()

@@ -189,8 +189,9 @@ private Q_SLOTS:
     {
         QTest::addColumn<QString>("body");
         QTest::addColumn<QString>("refused");
-        const auto row = [](const char *body, const char *refused) {
-            QTest::newRow(body) << QString::fromLatin1(body) << QString::fromLatin1(refused);
+        const auto row = [](const std::string &body, const char *refused) {
+            QTest::newRow(body.substr(0, 100).c_str())
+                << QString::fromStdString(body) << QString::fromLatin1(refused);
         };
         row(R"({"templateID":"base"})", "");
         row(R"({"templateID":"BASE","metadata":null,"envVars":{},"mcp":null})", "");
@@ -220,6 +221,14 @@ private Q_SLOTS:
         row(R"({"templateID":"base","network":{"allowOut":["example.com"]}})", "400 domains");
         row(R"({"templateID":"base","network":{"denyOut":["example.com"]}})",
             "400 network.denyOut");
+        row(R"({"templateID":"base","network":{"maskRequestHost":"dev.local:${PORT}"}})", "");
+        row(R"({"templateID":"base","network":{"maskRequestHost":"[::1]:80"}})", "");
+        for (const char *mask : {"", "a b", "a\\r\\nX-Y: z", "${HOST}", "https://a", "\u00e4"})
+            row(R"({"templateID":"base","network":{"maskRequestHost":")" + std::string(mask)
+                    + R"("}})",
+                "400 network.maskRequestHost");
+        row(R"({"templateID":"base","envVars":{"A":")" + std::string(128 * 1024, 'x') + R"("}})",
+            "400 validation error: \"envVars\" are too large");
         row(R"({"templateID":)", "400 the request body is not valid JSON");
     }
     void aNewSandboxIsCheckedMemberByMember()

@@ -47,6 +47,10 @@ public:
         return m_inner.write(pieces);
     }
     asio::awaitable<void> finish() override { return m_inner.finish(); }
+    asio::awaitable<std::string> upgrade(int status, Headers headers) override
+    {
+        return m_inner.upgrade(status, std::move(headers));
+    }
     asio::awaitable<void> peerClosed() override { return m_inner.peerClosed(); }
     [[nodiscard]] bool answered() const override { return m_inner.answered(); }
     Socket &socket() override { return m_inner.socket(); }
@@ -160,6 +164,10 @@ asio::awaitable<void> Service::dispatch(Exchange &exchange)
         co_await respondError(exchange, 401,
                               "unauthorized access, please provide a valid access token",
                               std::move(none));
+        co_return;
+    }
+    if (head.method == "CONNECT") {
+        co_await connectPort(exchange);
         co_return;
     }
 

@@ -52,6 +52,10 @@ private:
     [[nodiscard]] std::string resolve(std::string_view path, const Account &user) const;
     [[nodiscard]] bool tokenMatches(const RequestHead &head) const;
 
+    // ports.cpp
+    /// CONNECT: the rest of the connection is one to a port of the loopback in here.
+    asio::awaitable<void> connectPort(Exchange &exchange);
+
     // rpc.cpp: the Connect calls around a method
     [[nodiscard]] static bool isStreamPath(std::string_view path);
     /// False when no call has this path.

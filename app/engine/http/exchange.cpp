@@ -21,6 +21,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <list>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -95,12 +96,20 @@ bool hasUnread(Socket &socket)
     return ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/// Connections between two requests, the one that has waited longest in front.
+struct IdleConnections {
+    std::list<Socket *> sockets;
+    std::function<void()> onAdded;
+};
+
 class Connection final : public Exchange {
 public:
-    Connection(Socket socket, ServeLimits limits)
+    Connection(Socket socket, ServeLimits limits, std::shared_ptr<IdleConnections> idle)
         : m_socket(std::move(socket))
         , m_limits(limits)
         , m_deadline(m_socket)
+        , m_writeDeadline(m_socket)
+        , m_idle(std::move(idle))
     {}
 
     enum class Head { Ready, Closed, Bad, TooLarge };
@@ -118,8 +127,12 @@ public:
         if (m_buffer.size() == 0) {
             // A connection that idles holds no buffer.
             m_buffer.shrink_to_fit();
-            m_deadline.arm(seconds(m_limits.idleSeconds));
+            // Who has never asked for anything is not waited for as long as who may ask again.
+            m_deadline.arm(seconds(m_served ? m_limits.idleSeconds : m_limits.headerSeconds));
+            const auto place = m_idle->sockets.insert(m_idle->sockets.end(), &m_socket);
+            m_idle->onAdded();
             const auto [ec] = co_await m_socket.async_wait(Socket::wait_read, asTuple);
+            m_idle->sockets.erase(place);
             m_deadline.disarm();
             if (ec)
                 co_return Head::Closed;
@@ -139,6 +152,7 @@ public:
             co_return malformed ? Head::Bad : Head::Closed;
         }
         takeHead();
+        m_served = true;
         co_return Head::Ready;
     }
 
@@ -176,7 +190,10 @@ public:
         }
     }
 
-    [[nodiscard]] bool needsLinger() const { return m_parser && !m_parser->is_done(); }
+    [[nodiscard]] bool needsLinger() const
+    {
+        return m_upgraded || (m_parser && !m_parser->is_done());
+    }
     void refuseKeepAlive() { m_keepAlive = false; }
 
     [[nodiscard]] const RequestHead &request() const override { return m_head; }
@@ -191,7 +208,7 @@ public:
             m_expectsContinue = false;
             static constexpr std::string_view line = "HTTP/1.1 100 Continue\r\n\r\n";
             const auto out = asio::buffer(line);
-            co_await asio::async_write(m_socket, out, asio::use_awaitable);
+            co_await send(out);
         }
         if (m_head.contentLength.value_or(BodyRoom) > HeadRoom)
             m_buffer.reserve(BodyRoom);
@@ -249,7 +266,7 @@ public:
         std::array<asio::const_buffer, 2> out{asio::buffer(head), asio::buffer(body)};
         if (m_bodyless)
             out[1] = {};
-        co_await asio::async_write(m_socket, out, asio::use_awaitable);
+        co_await send(out);
         m_answer = Answer::Finished;
     }
 
@@ -258,7 +275,27 @@ public:
     {
         const std::string head = startAnswer(status, headers, length);
         const auto out = asio::buffer(head);
-        co_await asio::async_write(m_socket, out, asio::use_awaitable);
+        co_await send(out);
+    }
+
+    asio::awaitable<std::string> upgrade(int status, Headers headers) override
+    {
+        if (m_answer != Answer::None)
+            throw std::logic_error("a request is answered once");
+        m_answer = Answer::Finished;
+        m_keepAlive = false;
+        m_upgraded = true;
+        std::string head = statusLine(status);
+        for (const auto &[name, value] : headers)
+            appendHeader(head, name, value);
+        head += "\r\n";
+        const auto out = asio::buffer(head);
+        co_await send(out);
+        const auto unread = m_buffer.data();
+        std::string behind(static_cast<const char *>(unread.data()), unread.size());
+        m_buffer.clear();
+        m_buffer.shrink_to_fit();
+        co_return behind;
     }
 
     asio::awaitable<void> write(std::span<const std::string_view> pieces) override
@@ -285,7 +322,7 @@ public:
             m_out.emplace_back(piece.data(), piece.size());
         if (m_chunked)
             m_out.emplace_back("\r\n", 2);
-        co_await asio::async_write(m_socket, m_out, asio::use_awaitable);
+        co_await send(m_out);
     }
 
     asio::awaitable<void> finish() override
@@ -298,7 +335,7 @@ public:
         if (m_chunked && !m_bodyless) {
             static constexpr std::string_view last = "0\r\n\r\n";
             const auto out = asio::buffer(last);
-            co_await asio::async_write(m_socket, out, asio::use_awaitable);
+            co_await send(out);
         }
         m_answer = Answer::Finished;
     }
@@ -318,6 +355,35 @@ public:
 
 private:
     enum class Answer { None, Begun, Finished };
+
+    /// Sends everything; gives up on a peer that takes nothing for long. The buffers' owner must
+    /// live until the call is over.
+    template <typename Buffers> asio::awaitable<void> send(const Buffers &buffers)
+    {
+        const auto progress = [this](const error_code &ec, std::size_t) -> std::size_t {
+            if (ec)
+                return 0;
+            m_writeDeadline.arm(seconds(m_limits.stallSeconds));
+            return BodyRoom;
+        };
+        const auto [ec, n] = co_await asio::async_write(m_socket, buffers, progress, asTuple);
+        m_writeDeadline.disarm();
+        if (ec)
+            throw system_error(ec, "send");
+    }
+
+    static std::string statusLine(int status)
+    {
+        std::string head;
+        head.reserve(256);
+        head += "HTTP/1.1 ";
+        head += std::to_string(status);
+        head += ' ';
+        head += std::string_view(
+            http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status))));
+        head += "\r\n";
+        return head;
+    }
 
     void takeHead()
     {
@@ -366,14 +432,7 @@ private:
             if (m_expectsContinue || !left || *left > DrainLimit)
                 m_keepAlive = false;
         }
-        std::string head;
-        head.reserve(256);
-        head += "HTTP/1.1 ";
-        head += std::to_string(status);
-        head += ' ';
-        head += std::string_view(
-            http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status))));
-        head += "\r\n";
+        std::string head = statusLine(status);
         bool dated = false;
         for (const auto &[name, value] : headers) {
             dated = dated || equalsNoCase(name, "date");
@@ -395,7 +454,9 @@ private:
 
     Socket m_socket;
     ServeLimits m_limits;
-    Deadline m_deadline;
+    Deadline m_deadline;      ///< of reading
+    Deadline m_writeDeadline; ///< a body may still come in while the answer goes out
+    std::shared_ptr<IdleConnections> m_idle;
     beast::flat_buffer m_buffer;
     std::optional<http::request_parser<http::buffer_body>> m_parser;
     RequestHead m_head;
@@ -403,6 +464,8 @@ private:
     Answer m_answer = Answer::None;
     std::uint64_t m_left = 0; ///< of an announced length
     bool m_keepAlive = false;
+    bool m_served = false;   ///< a whole head has come on this connection
+    bool m_upgraded = false; ///< HTTP is over here
     bool m_http10 = false;
     bool m_isHead = false;
     bool m_expectsContinue = false;
@@ -529,12 +592,15 @@ void PeerWatch::wait(const std::shared_ptr<State> &state)
     });
 }
 
-asio::awaitable<void> serveConnection(Socket socket, Handler handler, ServeLimits limits)
+namespace {
+
+asio::awaitable<void> serve(Socket socket, Handler handler, ServeLimits limits,
+                            std::shared_ptr<IdleConnections> idle)
 {
     const int on = 1;
     // Fails on a Unix socket, where there is nothing to switch.
     std::ignore = ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Connection connection(std::move(socket), limits);
+    Connection connection(std::move(socket), limits, std::move(idle));
     try {
         for (;;) {
             const Connection::Head head = co_await connection.readHead();
@@ -560,24 +626,35 @@ asio::awaitable<void> serveConnection(Socket socket, Handler handler, ServeLimit
     }
 }
 
-namespace {
-
 struct Listener {
     Listener(const asio::any_io_executor &executor, int fd)
         : descriptor(executor, fd)
         , freed(executor, asio::steady_timer::time_point::max())
     {}
     asio::posix::stream_descriptor descriptor;
-    asio::steady_timer freed; ///< cancelled when a connection ends
+    asio::steady_timer freed; ///< cancelled when a connection ends or becomes idle
     std::size_t open = 0;
 };
 
 } // namespace
 
+asio::awaitable<void> serveConnection(Socket socket, Handler handler, ServeLimits limits)
+{
+    const auto idle = std::make_shared<IdleConnections>();
+    idle->onAdded = [] {};
+    auto served = serve(std::move(socket), std::move(handler), limits, idle);
+    co_await std::move(served);
+}
+
 asio::awaitable<void> serveListener(int listenFd, Handler handler, ServeLimits limits)
 {
     const auto executor = co_await asio::this_coro::executor;
     const auto listener = std::make_shared<Listener>(executor, listenFd);
+    const auto idle = std::make_shared<IdleConnections>();
+    idle->onAdded = [limits, weak = std::weak_ptr(listener)] {
+        if (const auto self = weak.lock(); self && self->open >= limits.connections)
+            self->freed.cancel();
+    };
     asio::steady_timer pause(executor);
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -586,13 +663,16 @@ asio::awaitable<void> serveListener(int listenFd, Handler handler, ServeLimits l
     const asio::generic::stream_protocol protocol(address.ss_family,
                                                   address.ss_family == AF_UNIX ? 0 : IPPROTO_TCP);
     for (;;) {
+        co_await listener->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                                 asio::use_awaitable);
         if (listener->open >= limits.connections) {
+            error_code ignored;
+            if (!idle->sockets.empty())
+                idle->sockets.front()->cancel(ignored);
             listener->freed.expires_at(asio::steady_timer::time_point::max());
             co_await listener->freed.async_wait(asTuple);
             continue;
         }
-        co_await listener->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
-                                                 asio::use_awaitable);
         const int fd = ::accept4(listenFd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -610,7 +690,7 @@ asio::awaitable<void> serveListener(int listenFd, Handler handler, ServeLimits l
             continue;
         }
         ++listener->open;
-        auto connection = serveConnection(std::move(socket), handler, limits);
+        auto connection = serve(std::move(socket), handler, limits, idle);
         asio::co_spawn(executor, std::move(connection), [listener](const std::exception_ptr &) {
             --listener->open;
             listener->freed.cancel();

@@ -63,6 +63,10 @@ public:
     virtual asio::awaitable<void>
     write(std::span<const std::string_view> pieces) = 0; ///< one chunk, flushed
     virtual asio::awaitable<void> finish() = 0;
+    /// Switches to another protocol: sends a head that no body follows (101, or 200 to CONNECT).
+    /// From then on the socket is the handler's; the connection closes when the handler returns.
+    /// Returns what the client had sent behind its request.
+    virtual asio::awaitable<std::string> upgrade(int status, Headers headers) = 0;
     /// Returns when the peer has closed its side while we stream. For use beside a writer.
     virtual asio::awaitable<void> peerClosed() = 0;
     [[nodiscard]] virtual bool answered() const = 0; ///< a status line was sent
@@ -74,7 +78,9 @@ using Handler = std::function<asio::awaitable<void>(Exchange &)>;
 struct ServeLimits {
     std::size_t headerBytes = 64 * 1024;
     int headerSeconds = 30; ///< time to send a head
-    int idleSeconds = 640;  ///< keep-alive
+    int idleSeconds = 640;  ///< keep-alive; also the longest silence inside a body
+    int stallSeconds = 640; ///< a peer that takes nothing of what is sent to it for so long is gone
+    /// When more want in, the connection that has been idle for longest gives way.
     std::size_t connections = 4096;
 };
 
@@ -95,8 +101,9 @@ private:
 };
 
 /// Accepts connections on a listening descriptor (owned from now on) and serves each one, at most
-/// `limits.connections` at a time; the others wait in the kernel's queue. Ends by cancellation or
-/// when the context stops. Accepted sockets are close-on-exec.
+/// `limits.connections` at a time; the others wait in the kernel's queue until one ends or, being
+/// idle, is closed for them. Ends by cancellation or when the context stops. Accepted sockets are
+/// close-on-exec.
 asio::awaitable<void> serveListener(int listenFd, Handler handler, ServeLimits limits);
 
 /// Answers requests of one connection until it ends. A handler that throws before answering gives

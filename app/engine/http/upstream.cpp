@@ -42,6 +42,8 @@ constexpr std::size_t LargestPiece = 64 * 1024; ///< Beast reads no more at once
 /// Beast reads as much as the buffer has room for, and 512 bytes if it has none.
 constexpr std::size_t AnswerHeadRoom = 16 * 1024;
 constexpr int InterimLimit = 8; ///< 1xx answers we put up with
+/// The agent tries a port for about a second.
+constexpr std::chrono::seconds PortPatience{15};
 
 using ResponseParser = http::response_parser<http::buffer_body>;
 
@@ -102,7 +104,26 @@ void listTokens(std::string_view value, std::vector<std::string_view> &tokens)
     }
 }
 
-std::string requestHead(const RequestHead &request, bool chunked)
+/// The protocol that a request without a body asks to change to; empty if it does not. HTTP/2 is
+/// refused to proxies (RFC 9113 3.1).
+std::string_view upgradeOf(const RequestHead &request)
+{
+    std::vector<std::string_view> listed;
+    for (const auto &[name, value] : request.headers)
+        if (equalsNoCase(name, "connection"))
+            listTokens(value, listed);
+    const bool asked = std::any_of(listed.begin(), listed.end(), [](std::string_view token) {
+        return equalsNoCase(token, "upgrade");
+    });
+    const std::string_view protocol = trimmed(request.header("upgrade"));
+    const bool bodyless =
+        request.contentLength.value_or(0) == 0 && request.header("transfer-encoding").empty();
+    if (!asked || !bodyless || request.method != "GET" || equalsNoCase(protocol, "h2c"))
+        return {};
+    return protocol;
+}
+
+std::string requestHead(const RequestHead &request, bool chunked, const PortRoute *route)
 {
     std::vector<std::string_view> listed;
     for (const auto &[name, value] : request.headers)
@@ -114,13 +135,25 @@ std::string requestHead(const RequestHead &request, bool chunked)
         if (isHopByHop(name, listed) || equalsNoCase(name, "expect")
             || equalsNoCase(name, "content-length"))
             continue;
-        appendHeader(head, name, value);
+        const auto isThis = [&name = name](const std::string &other) {
+            return equalsNoCase(name, other);
+        };
+        if (route && std::any_of(route->withheld.begin(), route->withheld.end(), isThis))
+            continue;
+        const bool masked = route && !route->host.empty() && equalsNoCase(name, "host");
+        appendHeader(head, name, masked ? std::string_view(route->host) : value);
     }
     if (request.contentLength)
         appendHeader(head, "Content-Length", std::to_string(*request.contentLength));
     else if (chunked)
         appendHeader(head, "Transfer-Encoding", "chunked");
-    appendHeader(head, "Connection", "close");
+    const std::string_view protocol = route ? upgradeOf(request) : std::string_view();
+    if (protocol.empty()) {
+        appendHeader(head, "Connection", "close");
+    } else {
+        appendHeader(head, "Connection", "Upgrade");
+        appendHeader(head, "Upgrade", protocol);
+    }
     head += "\r\n";
     return head;
 }
@@ -142,7 +175,7 @@ Headers responseHeaders(const ResponseParser &parser)
 
 asio::awaitable<error_code> readResponseHead(Socket &socket, beast::flat_buffer &buffer,
                                              std::optional<ResponseParser> &parser,
-                                             bool headRequest)
+                                             bool headRequest, bool mayUpgrade)
 {
     for (int interim = 0; interim < InterimLimit; ++interim) {
         parser.emplace();
@@ -155,6 +188,8 @@ asio::awaitable<error_code> readResponseHead(Socket &socket, beast::flat_buffer 
             co_return ec;
         const unsigned status = parser->get().result_int();
         if (status >= 200 && status <= 599)
+            co_return error_code();
+        if (status == 101 && mayUpgrade)
             co_return error_code();
         if (status < 100 || status == 101 || status > 599)
             break;
@@ -193,7 +228,10 @@ struct RelayState {
         upstream.close(ignored);
     }
     Socket upstream;
-    asio::steady_timer uploadDone; ///< cancelled when the uploading half has ended
+    beast::flat_buffer buffer; ///< what has come from upstream and was not used yet
+    bool mayUpgrade = false;
+    std::optional<Headers> upgraded; ///< upstream's answer to the wish for another protocol
+    asio::steady_timer uploadDone;   ///< cancelled when the uploading half has ended
     bool uploading = false;
     bool clientGone = false;
     bool finished = false; ///< the answer is complete: the rest of the body is of no interest
@@ -237,14 +275,21 @@ asio::awaitable<void> upload(Exchange &exchange, std::shared_ptr<RelayState> sta
 
 asio::awaitable<RelayResult> download(Exchange &exchange, std::shared_ptr<RelayState> state)
 {
-    beast::flat_buffer buffer;
+    beast::flat_buffer &buffer = state->buffer;
     std::optional<ResponseParser> parser;
     const bool headRequest = exchange.request().method == "HEAD";
-    const error_code ec = co_await readResponseHead(state->upstream, buffer, parser, headRequest);
+    const error_code ec =
+        co_await readResponseHead(state->upstream, buffer, parser, headRequest, state->mayUpgrade);
     if (ec)
         co_return state->clientGone ? RelayResult::ClientGone : RelayResult::NoAnswer;
     const int status = static_cast<int>(parser->get().result_int());
     Headers headers = responseHeaders(*parser);
+    if (status == 101) {
+        headers.emplace_back("Connection", "Upgrade");
+        headers.emplace_back("Upgrade", std::string(parser->get()[http::field::upgrade]));
+        state->upgraded = std::move(headers);
+        co_return RelayResult::Done;
+    }
     std::optional<std::uint64_t> length;
     if (const auto announced = parser->content_length())
         length = *announced;
@@ -281,19 +326,101 @@ asio::awaitable<RelayResult> download(Exchange &exchange, std::shared_ptr<RelayS
     }
 }
 
-} // namespace
+/// Asks the agent for a connection to a port inside. Nullopt = it stands.
+asio::awaitable<std::optional<RelayResult>> openPort(std::shared_ptr<RelayState> state,
+                                                     PortRoute route)
+{
+    std::string head = "CONNECT 127.0.0.1:" + std::to_string(route.port) + " HTTP/1.1\r\n";
+    appendHeader(head, "Host", "127.0.0.1:" + std::to_string(route.port));
+    appendHeader(head, "X-Access-Token", route.agentToken);
+    head += "\r\n";
+    asio::steady_timer limit(state->upstream.get_executor());
+    limit.expires_after(PortPatience);
+    limit.async_wait([state](const error_code &ec) {
+        if (!ec)
+            state->closeUpstream();
+    });
+    const auto out = asio::buffer(head);
+    const auto [writeError, written] = co_await asio::async_write(state->upstream, out, asTuple);
+    if (writeError)
+        co_return RelayResult::NoAnswer;
+    ResponseParser parser;
+    parser.header_limit(8 * 1024);
+    parser.skip(true); // what follows the head belongs to the program inside
+    state->buffer.reserve(AnswerHeadRoom);
+    const auto [ec, n] =
+        co_await http::async_read_header(state->upstream, state->buffer, parser, asTuple);
+    limit.cancel();
+    if (ec)
+        co_return RelayResult::NoAnswer;
+    const unsigned status = parser.get().result_int();
+    if (status == 200)
+        co_return std::nullopt;
+    co_return status == 502 ? RelayResult::PortClosed : RelayResult::NoAnswer;
+}
 
-asio::awaitable<RelayResult> relay(Exchange &exchange, std::filesystem::path unixSocket)
+/// Passes bytes on until `from` ends or `to` takes no more.
+asio::awaitable<void> pump(Socket &from, Socket &to)
+{
+    std::vector<char> room(FirstPiece);
+    const auto space = asio::buffer(room);
+    for (;;) {
+        const auto [readError, n] = co_await from.async_read_some(space, asTuple);
+        if (readError)
+            co_return;
+        const auto piece = asio::buffer(room.data(), n);
+        const auto [writeError, written] = co_await asio::async_write(to, piece, asTuple);
+        if (writeError)
+            co_return;
+    }
+}
+
+/// The rest of a connection that has changed its protocol. Whoever ends it ends both directions;
+/// what it sent before has been passed on then.
+asio::awaitable<void> tunnel(Exchange &exchange, std::shared_ptr<RelayState> state)
+{
+    const auto executor = co_await asio::this_coro::executor;
+    Headers headers = *std::exchange(state->upgraded, std::nullopt);
+    const std::string early = co_await exchange.upgrade(101, std::move(headers));
+    Socket &client = exchange.socket();
+    const auto behind = asio::buffer(early);
+    const auto [toUpstream, sent] = co_await asio::async_write(state->upstream, behind, asTuple);
+    const auto ahead = state->buffer.data();
+    const auto [toClient, passed] = co_await asio::async_write(client, ahead, asTuple);
+    if (toUpstream || toClient)
+        co_return;
+    state->buffer.clear();
+    state->uploading = true;
+    auto inward = pump(client, state->upstream);
+    asio::co_spawn(executor, std::move(inward), [state](const std::exception_ptr &) {
+        state->uploading = false;
+        state->uploadDone.cancel();
+        state->closeUpstream();
+    });
+    auto outward = pump(state->upstream, client);
+    co_await std::move(outward);
+    // relay() ends the other direction, which uses the exchange.
+}
+
+asio::awaitable<RelayResult> relayTo(Exchange &exchange, std::filesystem::path unixSocket,
+                                     std::optional<PortRoute> route)
 {
     const auto executor = co_await asio::this_coro::executor;
     const auto state = std::make_shared<RelayState>(executor);
     const error_code refused = co_await connectTo(state->upstream, std::move(unixSocket));
     if (refused)
         co_return RelayResult::Refused;
+    if (route) {
+        PortRoute wanted = *route;
+        const auto problem = co_await openPort(state, std::move(wanted));
+        if (problem)
+            co_return *problem;
+    }
 
     const RequestHead &request = exchange.request();
     const bool chunked = !request.contentLength && !request.header("transfer-encoding").empty();
-    const std::string head = requestHead(request, chunked);
+    const std::string head = requestHead(request, chunked, route ? &*route : nullptr);
+    state->mayUpgrade = route && !upgradeOf(request).empty();
     const bool small = !chunked && request.contentLength.value_or(0) <= SmallBody;
     std::string body;
     if (small) {
@@ -333,6 +460,11 @@ asio::awaitable<RelayResult> relay(Exchange &exchange, std::filesystem::path uni
     std::exception_ptr failure;
     try {
         result = co_await std::move(downloader);
+        if (state->upgraded) {
+            watch.reset();
+            auto passing = tunnel(exchange, state);
+            co_await std::move(passing);
+        }
     } catch (...) {
         failure = std::current_exception();
     }
@@ -349,6 +481,19 @@ asio::awaitable<RelayResult> relay(Exchange &exchange, std::filesystem::path uni
     if (failure)
         std::rethrow_exception(failure);
     co_return result;
+}
+
+} // namespace
+
+asio::awaitable<RelayResult> relay(Exchange &exchange, std::filesystem::path unixSocket)
+{
+    return relayTo(exchange, std::move(unixSocket), std::nullopt);
+}
+
+asio::awaitable<RelayResult> relayToPort(Exchange &exchange, std::filesystem::path unixSocket,
+                                         PortRoute route)
+{
+    return relayTo(exchange, std::move(unixSocket), std::move(route));
 }
 
 namespace {
@@ -382,7 +527,7 @@ asio::awaitable<void> exchangeSmall(std::shared_ptr<Socket> socket, std::filesys
     beast::flat_buffer buffer;
     std::optional<ResponseParser> parser;
     const bool headRequest = request.method == "HEAD";
-    const error_code ec = co_await readResponseHead(*socket, buffer, parser, headRequest);
+    const error_code ec = co_await readResponseHead(*socket, buffer, parser, headRequest, false);
     if (ec) {
         reply->error = "read answer: " + ec.message();
         co_return;

@@ -14,6 +14,7 @@ enum class RelayResult {
     NoAnswer,   ///< upstream ended or spoke nonsense before its head; nothing was answered
     Truncated,  ///< upstream ended inside its answer; the client's connection will be closed
     ClientGone, ///< the client left; upstream was closed at once
+    PortClosed, ///< nobody listens on the port inside; nothing was answered
 };
 
 /// Passes one request to the HTTP server behind a Unix socket and its answer back. Bodies of any
@@ -22,6 +23,20 @@ enum class RelayResult {
 /// connection is closed at once, which is how upstream learns that a stream is no longer wanted.
 /// With Refused and NoAnswer the caller still has to answer (unless `exchange.answered()`).
 asio::awaitable<RelayResult> relay(Exchange &exchange, std::filesystem::path unixSocket);
+
+/// The way to a program that listens on a TCP port inside a sandbox.
+struct PortRoute {
+    int port = 0;                      ///< 1 to 65535
+    std::string agentToken;            ///< what the agent wants to see
+    std::string host;                  ///< in the place of the client's Host header; empty = that
+    std::vector<std::string> withheld; ///< names of headers that are not for the program
+};
+
+/// As relay(), but the agent behind the Unix socket connects on to a port inside, and a request to
+/// change the protocol (WebSocket) is passed on: from the answer 101 on all bytes go both ways
+/// until one side ends.
+asio::awaitable<RelayResult> relayToPort(Exchange &exchange, std::filesystem::path unixSocket,
+                                         PortRoute route);
 
 struct SmallReply {
     int status = 0; ///< 0 = no usable answer in time; `error` says why

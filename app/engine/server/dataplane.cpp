@@ -6,6 +6,7 @@
 #include "app/engine/server/access.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace moru::engine {
@@ -13,6 +14,9 @@ namespace moru::engine {
 namespace {
 
 constexpr int AgentPort = 49983;
+/// Headers that open the ports of a sandbox with private traffic.
+constexpr std::array<const char *, 2> TrafficTokens{"moru-traffic-access-token",
+                                                    "e2b-traffic-access-token"};
 constexpr std::size_t LongestEchoedId = 64;
 
 std::string bodyOf(const std::string &id, std::string_view message, const std::string &more,
@@ -26,6 +30,26 @@ std::string bodyOf(const std::string &id, std::string_view message, const std::s
 std::string notFoundBody(const std::string &id)
 {
     return bodyOf(id, "The sandbox was not found", {}, 502);
+}
+
+std::string portClosedBody(const std::string &id, int port)
+{
+    return bodyOf(id, "The sandbox is running but port is not open",
+                  ",\"port\":" + std::to_string(port), 502);
+}
+
+PortRoute portRoute(const SandboxRecord &record, int port)
+{
+    static constexpr std::string_view placeholder = "${PORT}";
+    PortRoute route;
+    route.port = port;
+    route.agentToken = record.token;
+    route.host = record.maskHost;
+    for (auto at = route.host.find(placeholder); at != std::string::npos;
+         at = route.host.find(placeholder))
+        route.host.replace(at, placeholder.size(), std::to_string(port));
+    route.withheld.assign(TrafficTokens.begin(), TrafficTokens.end());
+    return route;
 }
 
 std::optional<int> portOf(std::string_view text)
@@ -139,9 +163,20 @@ asio::awaitable<void> DataPlane::handle(Exchange &exchange)
         co_await respondError(exchange, 403, message);
         co_return;
     }
+    if (request.method == "CONNECT") { // between engine and agent it means something
+        const std::string_view message = "this is no proxy";
+        co_await respondError(exchange, 405, message);
+        co_return;
+    }
+    const Target target = resolve(request);
+    if (target.port == 0) {
+        const std::string_view message = "the sandbox port must be a number from 1 to 65535";
+        co_await respondError(exchange, 400, message);
+        co_return;
+    }
     const bool preflight =
         request.method == "OPTIONS" && !request.header("access-control-request-method").empty();
-    if (preflight) {
+    if (preflight && target.port == AgentPort) {
         // Carries neither token nor id, so it could not be told whose it is. The agent's rule:
         // any page may ask, the token decides.
         Headers headers;
@@ -157,7 +192,6 @@ asio::awaitable<void> DataPlane::handle(Exchange &exchange)
         co_return;
     }
 
-    const Target target = resolve(request);
     const SandboxPtr sandbox = m_fleet.find(target.id);
     const bool reachable = sandbox && sandbox->record.stage == Stage::Running
                            && !sandbox->transition && sandbox->record.launched;
@@ -166,16 +200,13 @@ asio::awaitable<void> DataPlane::handle(Exchange &exchange)
         co_await refuse(exchange, 502, std::move(body));
         co_return;
     }
-    if (target.port != AgentPort) {
-        const std::string_view token =
-            firstOf(request, "moru-traffic-access-token", "e2b-traffic-access-token");
-        const std::string &wanted = sandbox->record.trafficToken;
-        const bool allowed = wanted.empty() || equalSecrets(token, wanted);
+    const bool isAgent = target.port == AgentPort;
+    const std::string &wanted = sandbox->record.trafficToken;
+    if (!isAgent && !wanted.empty()
+        && !equalSecrets(firstOf(request, TrafficTokens[0], TrafficTokens[1]), wanted)) {
         std::string body =
-            allowed ? bodyOf(target.id, "The sandbox is running but port is not open",
-                             ",\"port\":" + std::to_string(target.port), 502)
-                    : bodyOf(target.id, "The traffic access token is missing or wrong", {}, 403);
-        co_await refuse(exchange, allowed ? 502 : 403, std::move(body));
+            bodyOf(target.id, "The traffic access token is missing or wrong", {}, 403);
+        co_await refuse(exchange, 403, std::move(body));
         co_return;
     }
 
@@ -183,15 +214,24 @@ asio::awaitable<void> DataPlane::handle(Exchange &exchange)
     {
         const StreamGuard guard(sandbox, exchange.socket());
         std::filesystem::path agent = sandbox->record.launched->socket;
-        result = co_await relay(exchange, std::move(agent));
+        if (isAgent) {
+            result = co_await relay(exchange, std::move(agent));
+        } else {
+            PortRoute route = portRoute(sandbox->record, target.port);
+            result = co_await relayToPort(exchange, std::move(agent), std::move(route));
+        }
     }
-    const bool unanswered = result == RelayResult::Refused || result == RelayResult::NoAnswer;
+    const bool unanswered = result == RelayResult::Refused || result == RelayResult::NoAnswer
+                            || result == RelayResult::PortClosed;
     if (!unanswered || exchange.answered())
         co_return;
-    // The agent ends only together with its sandbox.
-    if (sandbox->record.stage == Stage::Running && !sandbox->transition)
+    const bool running = sandbox->record.stage == Stage::Running && !sandbox->transition;
+    // The agent ends only together with its sandbox; the user's own programs do as they like.
+    const bool ofAgent = isAgent || result == RelayResult::Refused;
+    if (running && ofAgent)
         m_log.warning("its agent gave no answer", target.id);
-    std::string body = notFoundBody(target.id);
+    std::string body =
+        running && !ofAgent ? portClosedBody(target.id, target.port) : notFoundBody(target.id);
     co_await refuse(exchange, 502, std::move(body));
 }
 

@@ -26,7 +26,7 @@ public:
     /// Which sandbox and port a request means.
     struct Target {
         std::string id; ///< empty = the request does not say and there is no single running sandbox
-        int port = 0;
+        int port = 0;   ///< 0 = what was given is no port
     };
     /// In this order: sandbox id header, host label of a port that is not the agent's, access
     /// token, signature of a file URL, host label, the only running sandbox.

@@ -349,6 +349,7 @@ asio::awaitable<SandboxPtr> Fleet::create(NewSandbox wanted)
     record.token = hex(randomBytes(32));
     if (wanted.privateTraffic)
         record.trafficToken = hex(randomBytes(32));
+    record.maskHost = std::move(wanted.maskHost);
     record.env = std::move(wanted.env);
     record.metadata = std::move(wanted.metadata);
     record.autoPause = wanted.autoPause;

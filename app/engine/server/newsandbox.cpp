@@ -10,6 +10,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -106,6 +108,23 @@ void checkEnv(const std::map<std::string, std::string> &env)
     }
 }
 
+/// A host with or without port, in which "${PORT}" may stand for a port.
+void checkMask(std::string text)
+{
+    static constexpr std::string_view placeholder = "${PORT}";
+    for (auto at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder))
+        text.replace(at, placeholder.size(), "1");
+    const bool odd = std::any_of(text.begin(), text.end(), [](unsigned char c) {
+        return c >= 0x80
+               || (std::isalnum(c) == 0
+                   && std::string_view(".-_:[]").find(static_cast<char>(c))
+                          == std::string_view::npos);
+    });
+    if (text.empty() || text.size() > 255 || odd)
+        throw ApiError(400, "network.maskRequestHost must be an ASCII host name, with or without "
+                            "a port");
+}
+
 /// Sandboxes of this engine have no way out, so rules about it are checked and already kept.
 void parseNetwork(const json::value &value, bool secure, NewSandbox &sandbox)
 {
@@ -123,8 +142,10 @@ void parseNetwork(const json::value &value, bool secure, NewSandbox &sandbox)
     for (const std::string &entry : stringList(network, "allowOut"))
         if (!isAddressOrNetwork(entry) && !deniesAll)
             throw ApiError(400, "domains in network.allowOut need 0.0.0.0/0 in network.denyOut");
-    if (const json::value *mask = member(network, "maskRequestHost"))
-        stringOf(*mask, quoted("maskRequestHost"));
+    if (const json::value *mask = member(network, "maskRequestHost")) {
+        sandbox.maskHost = stringOf(*mask, quoted("maskRequestHost"));
+        checkMask(sandbox.maskHost);
+    }
 }
 
 } // namespace

@@ -19,6 +19,7 @@ struct NewSandbox {
     std::int64_t timeout = 15; ///< seconds
     bool autoPause = false;
     bool privateTraffic = false; ///< network.allowPublicTraffic was false
+    std::string maskHost;        ///< network.maskRequestHost, may contain "${PORT}"; empty = none
     std::map<std::string, std::string> metadata;
     std::map<std::string, std::string> env;
 };

@@ -83,6 +83,8 @@ std::string toJson(const SandboxRecord &record)
     object["alias"] = record.alias;
     object["token"] = record.token;
     object["trafficToken"] = record.trafficToken;
+    if (!record.maskHost.empty())
+        object["maskHost"] = record.maskHost;
     object["env"] = fromMap(record.env);
     object["metadata"] = fromMap(record.metadata);
     object["autoPause"] = record.autoPause;
@@ -112,6 +114,8 @@ std::optional<SandboxRecord> recordFromJson(const std::string &content)
         record.alias = text(object, "alias");
         record.token = text(object, "token");
         record.trafficToken = text(object, "trafficToken");
+        if (object.contains("maskHost"))
+            record.maskHost = text(object, "maskHost");
         record.env = map(object, "env");
         record.metadata = map(object, "metadata");
         record.autoPause = object.at("autoPause").as_bool();

@@ -21,6 +21,7 @@ struct SandboxRecord {
     std::string alias;
     std::string token;        ///< X-Access-Token of the agent: 64 hexadecimal digits
     std::string trafficToken; ///< for ports other than the agent's; empty = public
+    std::string maskHost;     ///< Host header for other ports, with "${PORT}"; empty = unchanged
     std::map<std::string, std::string> env;
     std::map<std::string, std::string> metadata;
     bool autoPause = false;
