@@ -363,6 +363,21 @@ class Isolation(unittest.TestCase):
         self.assertEqual(self.engine.control("GET", "/sandboxes/" + sandbox.id)[0], 404)
         self.assertEqual(sandbox.request("GET", "/health")[0], 502)
 
+    def test_a_crowd_of_processes_is_limited_and_killed(self):
+        sandbox = self.engine.create()
+        for user in ("root", "user"):
+            output, _ = sandbox.run("ulimit -Hu", user)
+            self.assertLessEqual(int(output), 8192, user)
+            self.refused(sandbox, "ulimit -Hu 100000", user)
+        message = ("import os, time\n"
+                   "for _ in range(1500):\n"
+                   "    if os.fork() == 0:\n"
+                   "        time.sleep(600)\n"
+                   "print('all')\n")
+        self.assertEqual(sandbox.run(f"python3 -S -E -c \"{message}\" >/tmp/out 2>&1; cat /tmp/out")[0], "all\n")
+        self.assertEqual(self.two.run("echo here")[0], "here\n")
+        self.assertEqual(sandbox.kill(), 204)
+
     def test_pause_freezes_and_keeps_processes_and_files(self):
         sandbox = self.engine.create()
         try:

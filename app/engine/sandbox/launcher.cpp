@@ -42,7 +42,8 @@ namespace {
 constexpr auto StartPatience = 20s;
 constexpr auto LayersPatience = 5min;
 constexpr auto MeasurePatience = 30s;
-constexpr auto KillPatience = 2s;
+// Thousands of processes take seconds to end.
+constexpr auto KillPatience = 20s;
 constexpr int Backlog = 1024;
 
 constexpr std::uint64_t SandboxNamespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID

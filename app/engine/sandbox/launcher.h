@@ -70,7 +70,7 @@ public:
     std::optional<LaunchError> freeze(const std::string &id, const Launched &launched);
     std::optional<LaunchError> thaw(const std::string &id, const Launched &launched);
     /// Ends every process of the sandbox, also frozen ones, and also those of a start that nobody
-    /// got to know of; returns when they are gone (2 s limit).
+    /// got to know of; returns when they are gone (20 s limit).
     std::optional<LaunchError> kill(const std::string &id, const Launched &launched);
     /// Removes the sandbox's files, after whatever still runs on them: moved aside at once, deleted
     /// on a background thread. Never follows links, never touches anything outside stateDir.
