@@ -6,6 +6,7 @@
 #include "app/enginehost/enginefiles.h"
 
 #include <QCoreApplication>
+#include <QDeadlineTimer>
 #include <QDir>
 #include <QElapsedTimer>
 #include <QFile>
@@ -20,6 +21,7 @@
 #include <QTemporaryFile>
 #include <QTimer>
 
+#include <array>
 #include <functional>
 #include <utility>
 
@@ -36,6 +38,10 @@ constexpr qint64 StartLimitMs = 20'000;
 constexpr qint64 GraceMs = 1000;
 constexpr int HelperLimitMs = 60'000;
 constexpr int MissesUntilFailed = 3;
+/// Pauses before a crashed engine is started again. One that crashes oftener than that within
+/// CrashWindowMs has a reason that starting does not remove.
+constexpr std::array RestartPausesMs = {1000, 3000, 10'000};
+constexpr qint64 CrashWindowMs = 120'000;
 constexpr qsizetype LargestHelperOutput = 256LL << 10U;
 
 Error localError(const QString &message, const QString &detail = {})
@@ -66,6 +72,11 @@ struct EngineHost::Private {
         QObject::connect(&poll, &QTimer::timeout, q, [this] { pollStart(); });
         watch.setInterval(WatchMs);
         QObject::connect(&watch, &QTimer::timeout, q, [this] { look(); });
+        restart.setSingleShot(true);
+        QObject::connect(&restart, &QTimer::timeout, q, [this] {
+            if (state == State::Failed)
+                beginStart();
+        });
     }
 
     EngineHost *q;
@@ -86,6 +97,9 @@ struct EngineHost::Private {
     QPointer<QNetworkReply> health;
     int misses = 0;
     bool startWhenStopped = false;
+    bool crashed = false; ///< see hasCrashed()
+    QTimer restart;
+    QList<QDeadlineTimer> crashes; ///< each until it is forgotten
 
     void setState(State next)
     {
@@ -144,8 +158,10 @@ struct EngineHost::Private {
     void beginStart()
     {
         watch.stop();
+        restart.stop();
         dropHealth();
         error = {};
+        crashed = false;
         spawnedPid = 0;
         sinceDeath.invalidate();
         sinceStart.start();
@@ -294,6 +310,8 @@ struct EngineHost::Private {
     {
         auto key = enginefiles::readKey(record.keyFile);
         leaveStarting();
+        crashed = false;
+        restart.stop();
         if (!key) {
             error = key.error();
             setState(State::Failed);
@@ -332,6 +350,7 @@ struct EngineHost::Private {
                 misses = 0;
             } else if (state == State::Running && ++misses >= MissesUntilFailed) {
                 error = localError(QStringLiteral("The local engine runs but does not answer"));
+                crashed = true;
                 setState(State::Failed);
             }
         });
@@ -345,11 +364,21 @@ struct EngineHost::Private {
         if (unexpected) {
             const QString last = enginefiles::lastLine(q->logFile());
             error = localError(QStringLiteral("The local engine ended unexpectedly"), last);
+            crashed = true;
+            restartSoon();
             setState(State::Failed);
         } else {
             error = {};
             setState(State::Stopped);
         }
+    }
+
+    void restartSoon()
+    {
+        crashes.removeIf([](const QDeadlineTimer &crash) { return crash.hasExpired(); });
+        if (crashes.size() < qsizetype(RestartPausesMs.size()))
+            restart.start(RestartPausesMs.at(size_t(crashes.size())));
+        crashes.append(QDeadlineTimer(CrashWindowMs));
     }
 
     // --- Helpers: moru-local stop, moru-local doctor ---
@@ -480,6 +509,16 @@ QString EngineHost::stateDir() const
     return d->stateDir;
 }
 
+bool EngineHost::hasCrashed() const
+{
+    return d->state == State::Failed && d->crashed;
+}
+
+bool EngineHost::willRestart() const
+{
+    return d->state == State::Failed && d->restart.isActive();
+}
+
 void EngineHost::start()
 {
     switch (d->state) {
@@ -504,6 +543,7 @@ void EngineHost::stop()
         return;
     d->poll.stop();
     d->watch.stop();
+    d->restart.stop();
     d->dropHealth();
     d->startWhenStopped = false;
     d->setState(State::Stopping);

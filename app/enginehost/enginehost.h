@@ -10,7 +10,8 @@
 
 namespace moru {
 
-/// Finds, starts and watches moru-local, which runs detached and outlives the app.
+/// Finds, starts and watches moru-local, which runs detached and outlives the app. An engine that
+/// crashes is started again.
 class EngineHost : public QObject {
     Q_OBJECT
 public:
@@ -20,7 +21,7 @@ public:
         Starting,
         Running,
         Stopping,
-        Failed,      ///< could not start; see lastError()
+        Failed,      ///< could not start or crashed; see lastError()
         Unsupported, ///< no moru-local on this system
     };
     Q_ENUM(State)
@@ -41,6 +42,11 @@ public:
     [[nodiscard]] const Address &address() const; ///< valid while Running
     [[nodiscard]] QString logFile() const;
     [[nodiscard]] QString stateDir() const;
+
+    /// While Failed: it had been serving and ended or fell silent without being told to.
+    [[nodiscard]] bool hasCrashed() const;
+    /// While Failed: a start follows by itself. One that crashes time and again is left alone.
+    [[nodiscard]] bool willRestart() const;
 
     /// Uses the engine that runs, or starts one detached. Asynchronous; see stateChanged().
     void start();

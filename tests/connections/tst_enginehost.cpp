@@ -169,19 +169,48 @@ private slots:
         QVERIFY(!diagnosis.ok());
     }
 
-    void aCrashIsNoticedAndRepaired()
+    void aCrashIsNoticedAndRepairedByItself()
     {
         auto engine = host();
         engine->start();
         QTRY_COMPARE_WITH_TIMEOUT(engine->state(), State::Running, 20000);
-        const qint64 pid = enginePid();
-        QVERIFY(::kill(pid_t(pid), SIGKILL) == 0);
-        QTRY_COMPARE_WITH_TIMEOUT(engine->state(), State::Failed, 20000);
-        QVERIFY(!engine->lastError().message.isEmpty());
-        QCOMPARE(engine->lastError().detail, QStringLiteral("serving")); // the log's last line
-        engine->start();                                                 // over the stale record
+        QVERIFY(!engine->hasCrashed());
+        for (int crash = 0; crash < 2; ++crash) { // the second one over the record of the first
+            const qint64 pid = enginePid();
+            Error told;
+            bool crashed = false;
+            bool restarts = false;
+            const auto watching =
+                connect(engine.get(), &EngineHost::stateChanged, this, [&](State state) {
+                    if (state != State::Failed)
+                        return;
+                    told = engine->lastError();
+                    crashed = engine->hasCrashed();
+                    restarts = engine->willRestart();
+                });
+            QVERIFY(::kill(pid_t(pid), SIGKILL) == 0);
+            QTRY_VERIFY_WITH_TIMEOUT(!told.message.isEmpty(), 20000);
+            QVERIFY(crashed);
+            QVERIFY(restarts);
+            QCOMPARE(told.detail, QStringLiteral("serving")); // the log's last line
+            QTRY_COMPARE_WITH_TIMEOUT(engine->state(), State::Running, 20000);
+            disconnect(watching);
+            QVERIFY(enginePid() != pid);
+            QVERIFY(!engine->hasCrashed());
+        }
+    }
+
+    void aCrashedEngineIsNotRestartedAfterStop()
+    {
+        auto engine = host();
+        engine->start();
         QTRY_COMPARE_WITH_TIMEOUT(engine->state(), State::Running, 20000);
-        QVERIFY(enginePid() != pid);
+        QVERIFY(::kill(pid_t(enginePid()), SIGKILL) == 0);
+        QTRY_VERIFY_WITH_TIMEOUT(engine->willRestart(), 20000);
+        engine->stop();
+        QVERIFY(!engine->willRestart());
+        QTRY_COMPARE_WITH_TIMEOUT(engine->state(), State::Stopped, 20000);
+        QCOMPARE(starts(), 1);
     }
 
     void anEndInOrderIsStopped()
