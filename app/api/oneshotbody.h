@@ -11,8 +11,10 @@
 namespace moru {
 
 /// A request body that can be sent once. When a connection breaks before the answer, Qt sends the
-/// request again by itself, a POST as well, unless the body refuses to be rewound; a sandbox could
-/// be created or a command started twice.
+/// request again by itself, POST and DELETE as well, unless the body refuses to be rewound; a
+/// sandbox could be created or a command started twice, and a kill repeated would be told as
+/// "already terminated". An empty body refuses from the start: nothing can be seen being taken from
+/// it, and Qt rewinds a body only to send it again.
 class OneShotBody final : public QIODevice {
 public:
     explicit OneShotBody(QByteArray bytes)
@@ -31,7 +33,7 @@ public:
     [[nodiscard]] bool isSequential() const override { return true; }
     [[nodiscard]] qint64 bytesAvailable() const override { return m_bytes.size() - m_taken; }
     [[nodiscard]] bool atEnd() const override { return m_taken == m_bytes.size(); }
-    bool reset() override { return m_taken == 0; }
+    bool reset() override { return m_taken == 0 && !m_bytes.isEmpty(); }
 
 protected:
     qint64 readData(char *data, qint64 maxSize) override

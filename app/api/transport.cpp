@@ -41,11 +41,15 @@ constexpr int StreamsPerManager = 5;
 
 constexpr qint64 StreamReadBuffer = 256LL << 10U;
 constexpr qint64 DownloadReadBuffer = 1LL << 20U;
-constexpr qsizetype LargestErrorBody = 1LL << 20U;
+constexpr qsizetype LargestErrorBody = 64LL << 10U;
 constexpr qsizetype LongestMessage = 1000;
 constexpr qsizetype LongestExcerpt = 500;
 
 const char *const TlsErrorsProperty = "moruTlsErrors";
+
+// Of requests that certainly never left; see isOutcomeUnknown().
+const QString RefusedMessage = QStringLiteral("%1 refused the connection");
+const QString NoHostMessage = QStringLiteral("The host %1 was not found");
 
 int statusOf(const QNetworkReply &reply)
 {
@@ -183,7 +187,9 @@ constexpr ConnectCode ConnectCodes[] = {
     {"deadline_exceeded", Error::Kind::Timeout},
     {"not_found", Error::Kind::NotFound},
     {"already_exists", Error::Kind::Conflict},
-    {"permission_denied", Error::Kind::Unauthorized},
+    // These two are about users inside a sandbox, not about the key of the connection.
+    {"permission_denied", Error::Kind::Invalid},
+    {"unauthenticated", Error::Kind::Invalid},
     {"resource_exhausted", Error::Kind::RateLimited},
     {"failed_precondition", Error::Kind::Conflict},
     {"aborted", Error::Kind::Conflict},
@@ -192,7 +198,6 @@ constexpr ConnectCode ConnectCodes[] = {
     {"internal", Error::Kind::Server},
     {"unavailable", Error::Kind::Server},
     {"data_loss", Error::Kind::Server},
-    {"unauthenticated", Error::Kind::Unauthorized},
 };
 
 bool isConnectCode(const QString &code)
@@ -214,10 +219,10 @@ std::optional<Error> networkError(const QNetworkReply &reply, int status)
     case QNetworkReply::NoError:
         return std::nullopt;
     case QNetworkReply::ConnectionRefusedError:
-        error.message = QStringLiteral("%1 refused the connection").arg(authorityOf(reply.url()));
+        error.message = RefusedMessage.arg(authorityOf(reply.url()));
         break;
     case QNetworkReply::HostNotFoundError:
-        error.message = QStringLiteral("The host %1 was not found").arg(reply.url().host());
+        error.message = NoHostMessage.arg(reply.url().host());
         break;
     case QNetworkReply::ContentReSendError: // what OneShotBody makes of it
     case QNetworkReply::RemoteHostClosedError:
@@ -271,16 +276,14 @@ QByteArray sanitizedHeaderValue(const QString &text)
     return out;
 }
 
-/// A POST that Qt does not repeat on its own. (An empty body cannot prevent that; the requests that
-/// have none, kill and pause, do no harm when they arrive twice.)
-QNetworkReply *postOnce(QNetworkAccessManager &manager, QNetworkRequest request,
-                        const QByteArray &bytes)
+/// A request that Qt does not repeat on its own.
+QNetworkReply *sendOnce(QNetworkAccessManager &manager, const QByteArray &method,
+                        QNetworkRequest request, const QByteArray &bytes)
 {
-    if (bytes.isEmpty())
-        return manager.post(request, bytes);
     auto *body = new OneShotBody(bytes);
     body->announceIn(request);
-    QNetworkReply *reply = manager.post(request, body);
+    QNetworkReply *reply = method == "POST" ? manager.post(request, body)
+                                            : manager.sendCustomRequest(request, method, body);
     body->setParent(reply);
     return reply;
 }
@@ -354,6 +357,7 @@ struct Transport::Private {
         : q(transport)
         , reads(new QNetworkAccessManager(transport))
         , commands(new QNetworkAccessManager(transport))
+        , kills(new QNetworkAccessManager(transport))
         , streams(transport)
         , transfers(transport)
     {}
@@ -371,6 +375,8 @@ struct Transport::Private {
     /// POSTs to the control plane may take minutes (pause, create). Apart from the rest, or six of
     /// them would hold up every list and kill.
     QNetworkAccessManager *commands;
+    /// Apart from both: a kill waits neither for slow commands nor for lists.
+    QNetworkAccessManager *kills;
     ManagerPool streams;
     ManagerPool transfers;
 
@@ -585,21 +591,23 @@ private:
         QNetworkRequest request = m_plan.request;
         m_transport.prepare(request);
         request.setTransferTimeout(m_transport.limits.unaryMs);
-        auto *manager =
-            m_plan.isControl && m_plan.method == "POST" ? m_transport.commands : m_transport.reads;
+        auto *manager = m_transport.reads;
+        if (m_plan.isControl && m_plan.method != "GET") {
+            manager = m_plan.method == "POST" ? m_transport.commands : m_transport.kills;
+            // A connection of its own, which breaks only if the network does: one that was kept
+            // open may be dead since the computer slept, and this request is not sent again.
+            request.setAttribute(QNetworkRequest::Http2AllowedAttribute, false);
+            request.setRawHeader("Connection", "close");
+        }
         m_body.clear();
         m_tooLarge = false;
         m_sentMs = QDateTime::currentMSecsSinceEpoch();
         if (m_plan.method == "GET")
             m_reply = manager->get(request);
-        else if (m_plan.method == "POST" && m_plan.retry == Transport::Retry::Never)
-            m_reply = postOnce(*manager, request, m_plan.body);
-        else if (m_plan.method == "POST")
+        else if (m_plan.method == "POST" && m_plan.retry == Transport::Retry::Reads)
             m_reply = manager->post(request, m_plan.body);
-        else if (m_plan.method == "DELETE")
-            m_reply = manager->deleteResource(request);
         else
-            m_reply = manager->sendCustomRequest(request, m_plan.method, m_plan.body);
+            m_reply = sendOnce(*manager, m_plan.method, request, m_plan.body);
         Transport::Private::collectTlsErrors(m_reply);
         connect(m_reply, &QNetworkReply::readyRead, this, [this] { takeBody(); });
         connect(m_reply, &QNetworkReply::finished, this, [this] { finish(); });
@@ -836,7 +844,7 @@ QNetworkReply *Transport::openStream(QNetworkRequest request, const QByteArray &
     // Also keeps Qt from decompressing: frames say themselves what they are.
     request.setRawHeader("Accept-Encoding", "identity");
     auto *manager = d->streams.take();
-    QNetworkReply *reply = postOnce(*manager, request, body);
+    QNetworkReply *reply = sendOnce(*manager, "POST", request, body);
     // Qt 6.4 forgets a limit that is set before a POST has left. Set when the answer begins it
     // holds, and without it a flood of output would be read into memory however slow the receiver
     // is.
@@ -935,6 +943,22 @@ Error Transport::errorFrom(int status, const QByteArray &contentType, const QByt
     if (error.message.isEmpty())
         error.message = QStringLiteral("HTTP %1").arg(status);
     return error;
+}
+
+bool Transport::isOutcomeUnknown(const Error &error)
+{
+    switch (error.kind) {
+    case Error::Kind::Network: {
+        const bool neverSent = error.message.endsWith(RefusedMessage.mid(2))
+                               || error.message.startsWith(NoHostMessage.left(9));
+        return error.httpStatus > 0 || !neverSent;
+    }
+    case Error::Kind::Timeout:
+    case Error::Kind::Protocol:
+        return true;
+    default:
+        return error.httpStatus >= 502 && error.httpStatus <= 504;
+    }
 }
 
 Error Transport::errorFromConnectCode(const QString &code, const QString &message)

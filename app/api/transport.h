@@ -94,6 +94,8 @@ public:
     static Error errorFrom(QNetworkReply &reply, const QByteArray &body);
     /// The same for a status and body without a reply at hand: the Connect and JSON error bodies.
     static Error errorFrom(int status, const QByteArray &contentType, const QByteArray &body);
+    /// The request may have reached the server and been carried out; its answer is not known.
+    static bool isOutcomeUnknown(const Error &error);
     /// A string code of the Connect protocol ("not_found") as an Error.
     static Error errorFromConnectCode(const QString &code, const QString &message);
     /// Server clock minus local clock in milliseconds, by the Date header of the answers. 0 while

@@ -264,7 +264,7 @@ private slots:
             Kind::Timeout);
         row("invalid user", 200, proto,
             envd::endOfStream(json("{'error':{'code':'unauthenticated','message':'m'}}")),
-            Kind::Unauthorized);
+            Kind::Invalid);
         row("json stream", 200, "application/connect+json", envd::started(1), Kind::Protocol);
         row("web page", 200, "text/html", "<html></html>", Kind::Protocol);
         row("401", 401, "application/json", json("{'code':401,'message':'m'}"), Kind::Unauthorized);

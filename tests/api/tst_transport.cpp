@@ -382,7 +382,7 @@ private slots:
         QTest::newRow("already_exists")
             << 409 << connectError("already_exists") << jsonType << Kind::Conflict << why;
         QTest::newRow("permission_denied")
-            << 403 << connectError("permission_denied") << jsonType << Kind::Unauthorized << why;
+            << 403 << connectError("permission_denied") << jsonType << Kind::Invalid << why;
         QTest::newRow("resource_exhausted")
             << 429 << connectError("resource_exhausted") << jsonType << Kind::RateLimited << why;
         QTest::newRow("failed_precondition")
@@ -400,7 +400,7 @@ private slots:
         QTest::newRow("data_loss")
             << 500 << connectError("data_loss") << jsonType << Kind::Server << why;
         QTest::newRow("unauthenticated")
-            << 401 << connectError("unauthenticated") << jsonType << Kind::Unauthorized << why;
+            << 401 << connectError("unauthenticated") << jsonType << Kind::Invalid << why;
     }
 
     void answersBecomeErrors()
@@ -595,14 +595,74 @@ private slots:
             QVERIFY(m_server->count("GET", "/x") >= requests);
     }
 
+    void aCommandIsNeverSentTwice_data()
+    {
+        QTest::addColumn<QByteArray>("method");
+        QTest::addColumn<QByteArray>("body");
+        QTest::addColumn<bool>("reused");
+        QTest::addColumn<bool>("orderly");
+        for (const bool reused : {false, true}) {
+            for (const bool orderly : {false, true}) {
+                const auto row = [&](const char *what) -> QTestData & {
+                    return QTest::addRow("%s, %s connection, %s", what, reused ? "used" : "fresh",
+                                         orderly ? "closed" : "reset");
+                };
+                row("create") << QByteArray("POST") << QByteArray("{}") << reused << orderly;
+                row("pause") << QByteArray("POST") << QByteArray() << reused << orderly;
+                row("kill") << QByteArray("DELETE") << QByteArray() << reused << orderly;
+            }
+        }
+    }
+
     void aCommandIsNeverSentTwice()
     {
-        m_server->on("POST", "/x", [](HttpExchange &e) { e.reset(); });
-        Outcome<Reply> outcome;
-        m_transport->control("POST", "/x", "{}", Retry::Never, m_context.get(), outcome.done());
+        QFETCH(const QByteArray, method);
+        QFETCH(const QByteArray, body);
+        QFETCH(const bool, reused);
+        QFETCH(const bool, orderly);
+        const auto send = [&](const char *path) {
+            Outcome<Reply> outcome;
+            m_transport->control(method, path, body, Retry::Never, m_context.get(), outcome.done());
+            return outcome;
+        };
+        // A connection that worked before is where Qt tries again most eagerly.
+        m_server->on(method, "/well", 204, {});
+        if (reused) {
+            Outcome<Reply> before = send("/well");
+            QTRY_VERIFY(before.ok());
+        }
+        int seen = 0;
+        m_server->on(method, "/x", [&seen, orderly](HttpExchange &e) {
+            seen += 1;
+            if (seen > 1)
+                e.answer(404, json("{'code':404,'message':'gone'}"));
+            else if (orderly)
+                e.cut();
+            else
+                e.reset();
+        });
+        Outcome<Reply> outcome = send("/x");
         QTRY_VERIFY(outcome.arrived());
+        QVERIFY(!outcome.ok());
         QCOMPARE(outcome.error().kind, Kind::Network);
-        QCOMPARE(m_server->count("POST", "/x"), 1);
+        QVERIFY2(outcome.error().message.contains(QLatin1String("without an answer")),
+                 qPrintable(outcome.error().message));
+        QCOMPARE(seen, 1);
+        QCOMPARE(m_server->last("/x").body, body);
+        // What is asked next finds a way again.
+        Outcome<Reply> after = send("/well");
+        QTRY_VERIFY(after.ok());
+        QCOMPARE(m_server->count(method, "/x"), 1);
+    }
+
+    void commandsUseAConnectionOfTheirOwn()
+    {
+        m_server->on("DELETE", "/x", 204, {});
+        Outcome<Reply> outcome;
+        m_transport->control("DELETE", "/x", {}, Retry::Never, m_context.get(), outcome.done());
+        QTRY_VERIFY(outcome.ok());
+        QCOMPARE(m_server->last("/x").header("connection").toLower(), QByteArray("close"));
+        QCOMPARE(m_server->last("/x").header("content-length"), QByteArray("0"));
     }
 
     void aStreamIsNeverStartedTwice()
@@ -782,8 +842,8 @@ private slots:
             reply->deleteLater();
         }
         QTRY_COMPARE(m_transport->findChildren<QNetworkReply *>().size(), 0);
-        // Two for unary requests and one kept for the next stream.
-        QTRY_COMPARE(m_transport->findChildren<QNetworkAccessManager *>().size(), 3);
+        // Three for unary requests and one kept for the next stream.
+        QTRY_COMPARE(m_transport->findChildren<QNetworkAccessManager *>().size(), 4);
     }
 };
 
