@@ -16,6 +16,10 @@ target_compile_definitions(moru_flags INTERFACE
     $<$<CONFIG:Debug,RelWithDebInfo>:_GLIBCXX_ASSERTIONS>)
 target_include_directories(moru_flags INTERFACE ${PROJECT_SOURCE_DIR})
 
+if(MORU_FUZZ)
+    # The libraries too: without their branches libFuzzer searches blindly.
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(MORU_SANITIZE)
     # Of UBSan's checks those are off that AddressSanitizer's own report makes superfluous, or that
     # look at every pointer: together they double the time it takes to compile.
