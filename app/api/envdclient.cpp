@@ -19,6 +19,9 @@ namespace {
 
 constexpr int EnvdPort = 49983;
 
+const QString PausedMessage = QStringLiteral("The sandbox is paused");
+const QString PausingMessage = QStringLiteral("The sandbox is being paused");
+
 QString toQString(const std::string &text)
 {
     return QString::fromUtf8(text.data(), qsizetype(text.size()));
@@ -83,6 +86,12 @@ std::string toStd(const QString &text)
 
 void EnvdClient::Private::withTarget(QObject *context, std::function<void(const Result<> &)> ready)
 {
+    if (holds > 0) {
+        QTimer::singleShot(0, context, [ready = std::move(ready)] {
+            ready(failure(Error::Kind::Conflict, PausingMessage));
+        });
+        return;
+    }
     if (target) {
         ready({});
         return;
@@ -100,7 +109,9 @@ void EnvdClient::Private::lookedUp(const Result<SandboxDetail> &detail)
     if (!detail)
         outcome = tl::unexpected<Error>(detail.error());
     else if (detail->sandbox.state == SandboxState::Paused)
-        outcome = failure(Error::Kind::Conflict, QStringLiteral("The sandbox is paused"));
+        outcome = failure(Error::Kind::Conflict, PausedMessage);
+    else if (holds > 0)
+        outcome = failure(Error::Kind::Conflict, PausingMessage);
     else if (!isHostLabel(id))
         outcome = failure(Error::Kind::Invalid, QStringLiteral("This is not a sandbox ID"));
     else
@@ -354,9 +365,9 @@ Call EnvdClient::listDir(const QString &path, QObject *context, Done<QList<FileE
             result.append(toEntry(entry));
         return result;
     };
-    return d->rpc<filesystem::ListDirResponse>("filesystem.Filesystem/ListDir", request,
-                                               Transport::Retry::Reads, context, convert,
-                                               std::move(done));
+    return d->rpc<filesystem::ListDirResponse, QList<FileEntry>, true>(
+        "filesystem.Filesystem/ListDir", request, Transport::Retry::Reads, context, convert,
+        std::move(done));
 }
 
 Call EnvdClient::makeDir(const QString &path, QObject *context, Done<FileEntry> done)
@@ -508,6 +519,27 @@ void EnvdClient::closeStreams()
 int EnvdClient::openStreamCount() const
 {
     return int(d->streams.size());
+}
+
+void EnvdClient::lookAgain()
+{
+    d->target.reset();
+}
+
+void EnvdClient::hold()
+{
+    d->holds += 1;
+}
+
+void EnvdClient::release()
+{
+    d->holds = std::max(0, d->holds - 1);
+}
+
+bool EnvdClient::isPaused(const Error &error)
+{
+    return error.kind == Error::Kind::Conflict && error.httpStatus == 0
+           && (error.message == PausedMessage || error.message == PausingMessage);
 }
 
 } // namespace moru

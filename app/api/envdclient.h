@@ -143,6 +143,17 @@ public:
     void closeStreams();
     [[nodiscard]] int openStreamCount() const; ///< without transfers
 
+    /// The next call first asks the control plane whether the sandbox still runs: for traffic that
+    /// nobody asked for and that must not wake one that was paused elsewhere meanwhile.
+    void lookAgain();
+    /// While held nothing more is sent to the sandbox: calls fail as if it were paused already. For
+    /// the time from the wish for a pause to its answer, in which any request, also one that tidies
+    /// up behind a closed stream, could wake it again. Holds are counted.
+    void hold();
+    void release();
+    /// Refused by this class because the sandbox is paused or being paused; nothing was sent.
+    [[nodiscard]] static bool isPaused(const Error &error);
+
 private:
     friend class ProcessStream;
     friend class DirWatch;

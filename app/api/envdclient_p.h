@@ -5,7 +5,9 @@
 
 #include "app/api/envdclient.h"
 
+#include <QFutureWatcher>
 #include <QNetworkRequest>
+#include <QtConcurrentRun>
 
 #include <functional>
 #include <optional>
@@ -28,6 +30,7 @@ public:
 };
 
 struct EnvdClient::Private {
+    static constexpr qsizetype ReadHere = 64 << 10; ///< larger answers go to a worker
     struct Target {
         QByteArray token;
         QString domain;
@@ -63,7 +66,9 @@ struct EnvdClient::Private {
                                              const QString &user = {}) const;
     [[nodiscard]] static QByteArray filesPath(const QString &path);
 
-    template <typename Response, typename T, typename Convert>
+    /// `Large`: answers that may take longer to read than a frame lasts are read on a worker
+    /// thread.
+    template <typename Response, typename T, bool Large = false, typename Convert>
     Call rpc(const char *method, const google::protobuf::MessageLite &message,
              Transport::Retry retry, QObject *context, Convert convert, Done<T> done);
 
@@ -74,11 +79,12 @@ struct EnvdClient::Private {
     std::optional<Target> target;
     QList<Waiter> waiters;
     bool lookingUp = false;
+    int holds = 0;
     QList<EnvdTraffic *> streams;
     QList<EnvdTraffic *> transfers;
 };
 
-template <typename Response, typename T, typename Convert>
+template <typename Response, typename T, bool Large, typename Convert>
 Call EnvdClient::Private::rpc(const char *method, const google::protobuf::MessageLite &message,
                               Transport::Retry retry, QObject *context, Convert convert,
                               Done<T> done)
@@ -87,20 +93,36 @@ Call EnvdClient::Private::rpc(const char *method, const google::protobuf::Messag
     const std::string bytes = message.SerializeAsString();
     const QByteArray body(bytes.data(), qsizetype(bytes.size()));
     const QPointer<EnvdClient> client(q);
-    const auto finish = [client, convert, done](const Result<Transport::Reply> &reply) {
+    const auto finish = [client, convert, done, flight,
+                         guard = QPointer(context)](const Result<Transport::Reply> &reply) {
         if (!reply) {
             if (client)
                 client->d->learnFrom(reply.error());
             done(tl::unexpected<Error>(reply.error()));
             return;
         }
-        Response response;
-        if (!reply->contentType.startsWith("application/proto")
-            || !response.ParseFromArray(reply->body.constData(), int(reply->body.size()))) {
-            done(failure(Error::Kind::Protocol, QStringLiteral("The sandbox's answer is damaged")));
-            return;
+        const auto read = [convert, typed = reply->contentType.startsWith("application/proto"),
+                           body = reply->body]() -> Result<T> {
+            Response response;
+            if (!typed || !response.ParseFromArray(body.constData(), int(body.size())))
+                return failure(Error::Kind::Protocol,
+                               QStringLiteral("The sandbox's answer is damaged"));
+            return convert(response);
+        };
+        if constexpr (Large) {
+            if (reply->body.size() > ReadHere) {
+                auto *watcher = new QFutureWatcher<Result<T>>(guard);
+                QObject::connect(watcher, &QFutureWatcherBase::finished, watcher,
+                                 [watcher, flight, done] {
+                                     watcher->deleteLater();
+                                     if (!flight->aborted)
+                                         done(watcher->result());
+                                 });
+                watcher->setFuture(QtConcurrent::run(read));
+                return;
+            }
         }
-        done(convert(response));
+        done(read());
     };
     withTarget(context,
                [this, flight, method, body, retry, context, finish, done](const Result<> &ready) {

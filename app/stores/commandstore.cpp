@@ -45,6 +45,7 @@ struct CommandStore::Private {
     bool active = false;
     bool reachable = true;
     bool listing = false;
+    Call listCall;
     int failures = 0;
     std::optional<Error> listError;
 
@@ -195,7 +196,7 @@ struct CommandStore::Private {
             return;
         listing = true;
         poll.stop();
-        envd.listProcesses(&q, [this](const Result<QList<ProcessInfo>> &result) {
+        listCall = envd.listProcesses(&q, [this](const Result<QList<ProcessInfo>> &result) {
             listing = false;
             if (result) {
                 failures = 0;
@@ -377,10 +378,14 @@ void CommandStore::setReachable(bool reachable)
 {
     if (std::exchange(d->reachable, reachable) == reachable)
         return;
-    if (reachable)
+    if (reachable) {
         d->list();
-    else
-        d->poll.stop();
+        return;
+    }
+    d->poll.stop();
+    // Its retries would go to a sandbox that is being paused.
+    d->listCall.abort();
+    d->listing = false;
 }
 
 QString CommandStore::commandLine(const ProcessInfo &process)

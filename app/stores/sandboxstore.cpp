@@ -43,14 +43,6 @@ bool isLoopback(const QUrl &url)
            || QHostAddress(host).isLoopback();
 }
 
-/// The request may have reached the server and been carried out.
-bool outcomeUnknown(const Error &error)
-{
-    return error.kind == Error::Kind::Timeout || error.kind == Error::Kind::Network
-           || error.kind == Error::Kind::Protocol
-           || (error.httpStatus >= 502 && error.httpStatus <= 504);
-}
-
 } // namespace
 
 SandboxStore::Private::Private(SandboxStore &store, Connection &connection)
@@ -726,7 +718,7 @@ void SandboxStore::create(const NewSandbox &spec, QObject *context, Done<Sandbox
     const Private::Receiver<SandboxDetail> receiver{context, std::move(done)};
     d->link.control().createSandbox(spec, this, [=, this](const Result<SandboxDetail> &answer) {
         if (!answer) {
-            if (outcomeUnknown(answer.error()))
+            if (Transport::isOutcomeUnknown(answer.error()))
                 refresh(); // it may exist: then it should be seen
             receiver(answer);
             return;
@@ -770,7 +762,7 @@ void SandboxStore::kill(const QString &id, QObject *context, Done<Outcome> done)
         } else if (killed.error().kind == Error::Kind::NotFound) {
             d->removeById(id, false);
             receiver(Outcome::AlreadyGone);
-        } else if (outcomeUnknown(killed.error())) {
+        } else if (Transport::isOutcomeUnknown(killed.error())) {
             d->settleKill(id, killed.error(), receiver);
         } else {
             d->setPending(id, PendingAction::None);
@@ -779,11 +771,43 @@ void SandboxStore::kill(const QString &id, QObject *context, Done<Outcome> done)
     });
 }
 
+void SandboxStore::killUnlisted(ControlClient &control, const QString &id, QObject *context,
+                                Done<Outcome> done)
+{
+    control.killSandbox(
+        id, context,
+        [&control, id, guard = QPointer(context),
+         done = std::move(done)](const Result<bool> &killed) {
+            if (killed) {
+                done(*killed ? Outcome::Done : Outcome::AlreadyGone);
+                return;
+            }
+            if (!guard || !Transport::isOutcomeUnknown(killed.error())) {
+                done(tl::unexpected(killed.error()));
+                return;
+            }
+            // Never sent twice, but looking is harmless.
+            control.getSandbox(id, guard,
+                               [done, error = killed.error()](const Result<SandboxDetail> &detail) {
+                                   if (!detail && detail.error().kind == Error::Kind::NotFound)
+                                       done(Outcome::Done);
+                                   else
+                                       done(tl::unexpected(error));
+                               });
+        });
+}
+
 void SandboxStore::pause(const QString &id, QObject *context, Done<Outcome> done)
 {
-    const Private::Receiver<Outcome> receiver{context, std::move(done)};
+    const Private::Receiver<Outcome> told{context, std::move(done)};
+    // Any traffic could wake the sandbox while it is being paused: that of open streams, and what
+    // their owners would send on being closed.
+    const Private::Receiver<Outcome> receiver{this, [=, this](const Result<Outcome> &result) {
+                                                  d->link.envd(id).release();
+                                                  told(result);
+                                              }};
+    d->link.envd(id).hold();
     d->setPending(id, PendingAction::Pausing);
-    // An open stream's traffic would wake the sandbox while it is being paused.
     d->link.envd(id).closeStreams();
     d->link.control().pauseSandbox(id, this, [=, this](const Result<bool> &paused) {
         if (paused) {
@@ -801,7 +825,7 @@ void SandboxStore::pause(const QString &id, QObject *context, Done<Outcome> done
             }
             d->reread(id);
             receiver(*paused ? Outcome::Done : Outcome::AlreadyInState);
-        } else if (outcomeUnknown(paused.error())) {
+        } else if (Transport::isOutcomeUnknown(paused.error())) {
             d->settle(id, SandboxState::Paused, paused.error(), settleLooks, receiver);
         } else {
             d->setPending(id, PendingAction::None);
@@ -842,7 +866,7 @@ void SandboxStore::resume(const QString &id, int timeoutSeconds, QObject *contex
                 }
                 d->reread(id);
                 receiver(running ? Outcome::AlreadyInState : Outcome::Done);
-            } else if (outcomeUnknown(answer.error())) {
+            } else if (Transport::isOutcomeUnknown(answer.error())) {
                 d->settle(id, SandboxState::Running, answer.error(), settleLooks, receiver);
             } else {
                 d->setPending(id, PendingAction::None);
@@ -874,7 +898,7 @@ void SandboxStore::extend(const QString &id, int seconds, QObject *context, Done
             return;
         }
         d->link.control().setTimeout(id, seconds, this, [=, this](const Result<> &set) {
-            if (set || outcomeUnknown(set.error()))
+            if (set || Transport::isOutcomeUnknown(set.error()))
                 d->reread(id);
             else if (set.error().kind == Error::Kind::NotFound)
                 d->reread(id); // gone, or paused meanwhile

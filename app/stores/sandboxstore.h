@@ -91,8 +91,12 @@ public:
     /// all the same. Ids need not be in the list.
     void create(const NewSandbox &spec, QObject *context, Done<SandboxDetail> done);
     void kill(const QString &id, QObject *context, Done<Outcome> done);
-    /// Closes the sandbox's streams first. A client time-out is answered by reading the state
-    /// again.
+    /// The same for a sandbox that no list need know. 404 on the look-up after a lost answer counts
+    /// as killed.
+    static void killUnlisted(ControlClient &control, const QString &id, QObject *context,
+                             Done<Outcome> done);
+    /// Closes the sandbox's streams first and sends nothing to it until the pause has its answer. A
+    /// client time-out is answered by reading the state again.
     void pause(const QString &id, QObject *context, Done<Outcome> done);
     void resume(const QString &id, int timeoutSeconds, QObject *context, Done<Outcome> done);
     /// Sets the end to max(current end, now + seconds). Conflict if it is paused: it has no end

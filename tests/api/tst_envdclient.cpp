@@ -306,6 +306,87 @@ private slots:
         QVERIFY(!file.isSymlink);
     }
 
+    void aHugeFolderIsReadAsideAndCanBeAborted()
+    {
+        filesystem::ListDirResponse response;
+        constexpr int many = 3000;
+        for (int i = 0; i < many; ++i) {
+            auto *made = response.add_entries();
+            *made = entry();
+            made->set_name("f" + std::to_string(i));
+        }
+        m_fixture->answer("filesystem.Filesystem/ListDir", response);
+        Outcome<QList<FileEntry>> aborted;
+        Call call = client().listDir(QStringLiteral("/x"), this, aborted.done());
+        Outcome<QList<FileEntry>> list;
+        client().listDir(QStringLiteral("/x"), this, list.done());
+        auto context = std::make_unique<QObject>();
+        Outcome<QList<FileEntry>> dead;
+        client().listDir(QStringLiteral("/x"), context.get(), dead.done());
+        QTRY_COMPARE(data().count("POST", "/filesystem.Filesystem/ListDir"), 3);
+        call.abort();
+        context.reset();
+        QTRY_VERIFY(list.ok());
+        QCOMPARE(list.value().size(), many);
+        QCOMPARE(list.value().last().name, QStringLiteral("f2999"));
+        QCOMPARE(list.count(), 1);
+        QCOMPARE(aborted.count() + dead.count(), 0);
+
+        data().on("POST", "/filesystem.Filesystem/ListDir", [](HttpExchange &e) {
+            e.answer(200, QByteArray(200'000, '\xff'), "application/proto");
+        });
+        Outcome<QList<FileEntry>> damaged;
+        client().listDir(QStringLiteral("/x"), this, damaged.done());
+        QTRY_VERIFY(damaged.arrived());
+        QCOMPARE(damaged.error().kind, Kind::Protocol);
+    }
+
+    void aPauseElsewhereIsSeenByLookingAgain()
+    {
+        m_fixture->answer("process.Process/List", process::ListResponse());
+        Outcome<QList<ProcessInfo>> before;
+        client().listProcesses(this, before.done());
+        QTRY_VERIFY(before.ok());
+        const auto sent = data().requests().size();
+        m_fixture->state = "paused";
+        client().lookAgain();
+        Outcome<QList<ProcessInfo>> list;
+        client().listProcesses(this, list.done());
+        QTRY_VERIFY(list.arrived());
+        QVERIFY(EnvdClient::isPaused(list.error()));
+        QCOMPARE(data().requests().size(), sent);
+    }
+
+    void nothingIsSentWhileHeld()
+    {
+        m_fixture->answer("process.Process/List", process::ListResponse());
+        Outcome<QList<ProcessInfo>> before;
+        client().listProcesses(this, before.done());
+        QTRY_VERIFY(before.ok());
+        const auto sent = data().requests().size();
+        client().hold();
+        Outcome<QList<ProcessInfo>> held;
+        client().listProcesses(this, held.done());
+        QCOMPARE(held.count(), 0); // never before the call has returned
+        QTRY_VERIFY(held.arrived());
+        QVERIFY(EnvdClient::isPaused(held.error()));
+        // A look-up under way when the hold begins does not lead on to the sandbox either.
+        client().release();
+        client().closeStreams(); // forgets the target
+        QPointer<HttpExchange> lookUp;
+        control().on("GET", "/sandboxes/i1", [&lookUp](HttpExchange &e) { lookUp = &e; });
+        Outcome<QList<ProcessInfo>> between;
+        client().listProcesses(this, between.done());
+        QTRY_VERIFY(lookUp);
+        client().hold();
+        lookUp->answer(200, json("{'sandboxID':'i1','templateID':'base','state':'running',"
+                                 "'startedAt':'2026-01-15T09:30:00Z',"
+                                 "'endAt':'2026-01-15T09:31:00Z'}"));
+        QTRY_VERIFY(between.arrived());
+        QVERIFY(EnvdClient::isPaused(between.error()));
+        QCOMPARE(data().requests().size(), sent);
+    }
+
     void linksAndOddThingsAreTold()
     {
         filesystem::ListDirResponse response;

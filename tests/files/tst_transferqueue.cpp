@@ -74,6 +74,7 @@ private slots:
     void failedUploadLeavesTheOldFileWhole_data();
     void failedUploadLeavesTheOldFileWhole();
     void canceledUploadLeavesNothing();
+    void transfersSendNothingToASandboxBeingPaused();
     void retryGoesOnAfterAFailure();
     void atMostThreeRunAtOnce();
     void unreachableQueueWaits();
@@ -390,6 +391,38 @@ void TransferQueueTest::canceledUploadLeavesNothing()
     QTRY_COMPARE(bench.item(id).state, State::Canceled);
     QTRY_VERIFY(bench.sandbox.count("Remove") > 0);
     QCOMPARE(bench.sandbox.names(kHome), QStringList{u"b"_qs});
+}
+
+void TransferQueueTest::transfersSendNothingToASandboxBeingPaused()
+{
+    Bench bench;
+    bench.write(u"a"_qs, QByteArray(8 << 20, 'n'));
+    const quint64 id = bench.queue.upload(bench.local(u"a"_qs), kHome + u"/a"_qs);
+    int after = 0;
+    bool held = false;
+    bench.sandbox.intercept([&](const QByteArray &what, HttpExchange &exchange) {
+        Q_UNUSED(exchange)
+        after += held ? 1 : 0;
+        return what == "POST /files"; // never answered
+    });
+    QTRY_COMPARE(bench.sandbox.count("POST /files"), 1);
+    bench.sandbox.envd().hold();
+    held = true;
+    bench.sandbox.envd().closeStreams();
+    QTRY_COMPARE(bench.item(id).state, State::Canceled);
+    // What would tidy up behind the upload has been refused by then, and nothing else came.
+    bool refused = false;
+    bench.sandbox.envd().stat(kHome, this, [&refused](const Result<FileEntry> &result) {
+        refused = !result && EnvdClient::isPaused(result.error());
+    });
+    QTRY_VERIFY(refused);
+    QCOMPARE(after, 0);
+    held = false;
+    bench.sandbox.envd().release();
+    bool answered = false;
+    bench.sandbox.envd().stat(
+        kHome, this, [&answered](const Result<FileEntry> &result) { answered = bool(result); });
+    QTRY_VERIFY(answered);
 }
 
 void TransferQueueTest::retryGoesOnAfterAFailure()

@@ -112,6 +112,7 @@ private slots:
     void killedRowsLeaveAtOnce();
     void killOfAnUnknownIdIsAlreadyGone();
     void killWhoseAnswerIsLostIsLookedUp();
+    void killWithoutAListIsLookedUpToo();
     void refusedKillLeavesTheRow();
     void aLateListDoesNotBringAKilledRowBack();
     void aLateListDoesNotUndoAPause();
@@ -560,6 +561,41 @@ void TestSandboxStore::killWhoseAnswerIsLostIsLookedUp()
     QVERIFY(!failed.ok());
     QCOMPARE(failed.error().kind, Error::Kind::Network);
     QCOMPARE(bench.row(id1)->pending, PendingAction::None);
+    QCOMPARE(bench.server.log.count(QStringLiteral("DELETE /sandboxes/") + id1), 1);
+}
+
+void TestSandboxStore::killWithoutAListIsLookedUpToo()
+{
+    Bench bench;
+    bench.addMany(2);
+    ControlClient &control = bench.connection.control();
+    bool carryOut = true;
+    bench.server.intercept =
+        [&](const FleetServer::Request &request) -> std::optional<FleetServer::Answer> {
+        if (request.method != "DELETE")
+            return {};
+        FleetServer::Answer answer;
+        if (carryOut)
+            answer = bench.server.serve(request);
+        answer.cut = true;
+        return answer;
+    };
+    Outcome<StoreOutcome> killed;
+    SandboxStore::killUnlisted(control, id0, &bench.context, killed.done());
+    QTRY_VERIFY(killed.ok());
+    QCOMPARE(killed.value(), StoreOutcome::Done); // by this request, not "already terminated"
+    carryOut = false;
+    Outcome<StoreOutcome> failed;
+    SandboxStore::killUnlisted(control, id1, &bench.context, failed.done());
+    QTRY_VERIFY(failed.arrived());
+    QCOMPARE(failed.error().kind, Error::Kind::Network);
+    for (const QString &id : {id0, id1})
+        QCOMPARE(bench.server.log.count(QStringLiteral("DELETE /sandboxes/") + id), 1);
+    bench.server.intercept = nullptr;
+    Outcome<StoreOutcome> gone;
+    SandboxStore::killUnlisted(control, id0, &bench.context, gone.done());
+    QTRY_VERIFY(gone.ok());
+    QCOMPARE(gone.value(), StoreOutcome::AlreadyGone);
 }
 
 void TestSandboxStore::refusedKillLeavesTheRow()

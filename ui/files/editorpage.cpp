@@ -385,7 +385,8 @@ void EditorPage::store(bool force)
 void EditorPage::onSaved(const Result<RemoteWrite::Written> &result)
 {
     if (!result) {
-        if (result.error().kind == Error::Kind::Conflict && result.error().httpStatus == 0) {
+        if (result.error().kind == Error::Kind::Conflict && result.error().httpStatus == 0
+            && !EnvdClient::isPaused(result.error())) {
             showConflict();
             return;
         }

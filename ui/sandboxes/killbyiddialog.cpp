@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/sandboxes/killbyiddialog.h"
 
+#include "app/stores/sandboxstore.h"
 #include "ui/common/armedbutton.h"
 #include "ui/common/format.h"
 #include "ui/common/theme.h"
@@ -110,17 +111,19 @@ void KillByIdDialog::fire()
     m_pending = true;
     m_result->clear();
     refresh();
-    connection->control().killSandbox(
-        id, this, [this, id, connectionId = connection->id()](const Result<bool> &result) {
+    SandboxStore::killUnlisted(
+        connection->control(), id, this,
+        [this, id, connectionId = connection->id()](const Result<SandboxStore::Outcome> &result) {
             m_pending = false;
             if (!result) {
                 m_result->setText(
                     tr("It was not killed. %1").arg(format::sentence(result.error())));
             } else {
                 // The dialog stays for the next ID.
-                m_result->setText(*result ? tr("Sandbox %1 is killed.").arg(id)
-                                          : tr("Sandbox %1 is already terminated.").arg(id));
-                emit answered(id, connectionId, *result);
+                const bool killedNow = *result == SandboxStore::Outcome::Done;
+                m_result->setText(killedNow ? tr("Sandbox %1 is killed.").arg(id)
+                                            : tr("Sandbox %1 is already terminated.").arg(id));
+                emit answered(id, connectionId, killedNow);
             }
             refresh();
             m_id->setFocus();

@@ -206,7 +206,12 @@ void NewSandboxDialog::create()
     m_store.create(spec, this, [this](const Result<SandboxDetail> &result) {
         setBusy(false);
         if (!result) {
-            m_banner->showError(result.error(), tr("The sandbox was not created."));
+            m_banner->showError(
+                result.error(),
+                Transport::isOutcomeUnknown(result.error())
+                    ? tr("It is not known whether the sandbox was created; the list shows it if it "
+                         "was.")
+                    : tr("The sandbox was not created."));
             m_create->setFocus();
             return;
         }

@@ -43,7 +43,7 @@ PauseDialog::PauseDialog(const ConnectionSpec &connection, const QStringList &ti
            "limits."),
         this));
     QLabel *closes = dialogparts::text(
-        closing.isEmpty() ? tr("No terminal of yours is open in it.")
+        closing.isEmpty() ? tr("No terminal or transfer of yours is open in it.")
                           : tr("These close first, because their traffic would wake it: %1.")
                                 .arg(closing.join(QStringLiteral(", "))),
         this);
