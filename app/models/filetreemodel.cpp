@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/models/filetreemodel.h"
 
+#include "app/core/tooltip.h"
 #include "app/stores/filename.h"
 
 namespace moru {
@@ -116,17 +117,19 @@ QVariant FileTreeModel::data(const QModelIndex &index, int role) const
         if (index.column() != NameColumn)
             return {};
         if (!item->addressable)
-            return tr("%1\nThis name is not valid UTF-8, so the file cannot be addressed from "
-                      "here.")
-                .arg(filename::display(item->path));
+            return plainToolTip(
+                tr("%1\nThis name is not valid UTF-8, so the file cannot be addressed from "
+                   "here.")
+                    .arg(filename::display(item->path)));
         if (entry.isSymlink) {
             if (entry.symlinkTarget.isEmpty() || entry.symlinkTarget == item->path)
-                return tr("%1\nLink to something that does not exist")
-                    .arg(filename::display(item->path));
-            return tr("%1\nLink to %2")
-                .arg(filename::display(item->path), filename::display(entry.symlinkTarget));
+                return plainToolTip(tr("%1\nLink to something that does not exist")
+                                        .arg(filename::display(item->path)));
+            return plainToolTip(
+                tr("%1\nLink to %2")
+                    .arg(filename::display(item->path), filename::display(entry.symlinkTarget)));
         }
-        return filename::display(item->path);
+        return plainToolTip(filename::display(item->path));
     case Qt::TextAlignmentRole:
         return index.column() == SizeColumn ? QVariant(int(Qt::AlignRight | Qt::AlignVCenter))
                                             : QVariant();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/models/processmodel.h"
 
+#include "app/core/tooltip.h"
 #include "app/stores/filename.h"
 
 namespace moru {
@@ -66,7 +67,7 @@ QVariant ProcessModel::data(const QModelIndex &index, int role) const
             text += QLatin1Char('\n') + filename::display(argument);
         if (!process.cwd.isEmpty())
             text += QLatin1Char('\n') + tr("in %1").arg(filename::display(process.cwd));
-        return text;
+        return plainToolTip(text);
     }
     case Qt::TextAlignmentRole:
         return index.column() == PidColumn ? QVariant(int(Qt::AlignRight | Qt::AlignVCenter))

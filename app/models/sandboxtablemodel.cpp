@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/models/sandboxtablemodel.h"
 
+#include "app/core/tooltip.h"
 #include "app/models/searchtext.h"
 
 #include <QLocale>
@@ -1093,7 +1094,7 @@ QVariant SandboxTableModel::data(const QModelIndex &index, int role) const
     case Qt::DisplayRole:
         return d->display(*row, column);
     case Qt::ToolTipRole:
-        return toolTip(*row, column);
+        return plainToolTip(toolTip(*row, column));
     case Qt::AccessibleTextRole:
         if ((column == CpuColumn && !row->metric) || (column == MemoryColumn && !hasMemory(*row)))
             return tr("no data");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/models/transfermodel.h"
 
+#include "app/core/tooltip.h"
 #include "app/stores/filename.h"
 
 #include <QFileInfo>
@@ -55,12 +56,10 @@ QVariant TransferModel::data(const QModelIndex &index, int role) const
             return {};
         }
     case Qt::ToolTipRole:
-        return download
-                   ? tr("From %1\nto %2")
-                         .arg(filename::display(item.remotePath), filename::display(item.localPath))
-                   : tr("From %1\nto %2")
-                         .arg(filename::display(item.localPath),
-                              filename::display(item.remotePath));
+        return plainToolTip(
+            tr("From %1\nto %2")
+                .arg(filename::display(download ? item.remotePath : item.localPath),
+                     filename::display(download ? item.localPath : item.remotePath)));
     case IdRole:
         return item.id;
     case DirectionRole:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/commands/commandspane.h"
 
+#include "app/core/tooltip.h"
 #include "app/models/processmodel.h"
 #include "app/stores/commandstore.h"
 #include "app/stores/filename.h"
@@ -572,7 +573,7 @@ struct CommandsPane::Private : QObject {
             }
             if (run->state == CommandRun::State::Refused
                 || run->state == CommandRun::State::Detached)
-                resultLabel->setToolTip(format::sentence(run->error));
+                resultLabel->setToolTip(plainToolTip(format::sentence(run->error)));
             else
                 resultLabel->setToolTip(format::absolute(run->startedAt));
         }
@@ -658,7 +659,7 @@ struct CommandsPane::Private : QObject {
         else if (store.processes().isEmpty())
             note = tr("nothing is running");
         processNote->setText(note);
-        processNote->setToolTip(note);
+        processNote->setToolTip(plainToolTip(note));
     }
 };
 

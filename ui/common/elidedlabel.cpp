@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/common/elidedlabel.h"
 
+#include "app/core/tooltip.h"
+
 #include <QEvent>
 
 namespace moru {
@@ -52,7 +54,7 @@ void ElidedLabel::elide()
 {
     const QString shown = fontMetrics().elidedText(m_full, Qt::ElideMiddle, contentsRect().width());
     setText(shown);
-    setToolTip(shown == m_full ? QString() : m_full);
+    setToolTip(shown == m_full ? QString() : plainToolTip(m_full));
 }
 
 } // namespace moru

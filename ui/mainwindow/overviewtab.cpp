@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/mainwindow/overviewtab.h"
 
+#include "app/core/tooltip.h"
 #include "ui/common/format.h"
 #include "ui/common/theme.h"
 #include "ui/sandboxes/presentation.h"
@@ -152,7 +153,7 @@ void OverviewTab::showMetadata(const Metadata &metadata)
         auto *item =
             new QTreeWidgetItem(m_metadata, {it.key().simplified(), it.value().simplified()});
         item->setSizeHint(0, QSize(0, 24));
-        item->setToolTip(1, it.value().left(500).toHtmlEscaped());
+        item->setToolTip(1, plainToolTip(it.value().left(500)));
     }
     if (metadata.isEmpty()) {
         auto *item = new QTreeWidgetItem(m_metadata, {tr("none")});

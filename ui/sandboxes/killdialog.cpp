@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/sandboxes/killdialog.h"
 
+#include "app/core/tooltip.h"
 #include "ui/common/armedbutton.h"
 #include "ui/common/format.h"
 #include "ui/common/theme.h"
@@ -189,7 +190,8 @@ void KillDialog::buildList(QVBoxLayout &layout, const Notes &notes)
     for (const Item &item : std::as_const(m_items)) {
         auto *row = new QTreeWidgetItem(m_list);
         row->setText(NameColumn, item.title);
-        row->setToolTip(NameColumn, (QStringList(item.id) + notes.value(item.id)).join(u'\n'));
+        row->setToolTip(NameColumn,
+                        plainToolTip((QStringList(item.id) + notes.value(item.id)).join(u'\n')));
         row->setFlags(Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable);
         row->setCheckState(NameColumn, Qt::Checked);
     }
@@ -223,16 +225,17 @@ void KillDialog::probeImpact()
         if (++probes > mostProbes)
             break;
         item.impact = tr("checking…");
-        impact::probe(m_store.connection().envd(item.id), this,
-                      [this, i](const Result<QList<impact::Process>> &processes) {
-                          if (!processes)
-                              m_items[i].impact = tr("unknown, it could not be checked");
-                          else if (processes->isEmpty())
-                              m_items[i].impact = tr("nothing");
-                          else
-                              m_items[i].impact = impact::describe(*processes);
-                          refresh();
-                      });
+        EnvdClient &envd = m_store.connection().envd(item.id);
+        envd.lookAgain();
+        impact::probe(envd, this, [this, i](const Result<QList<impact::Process>> &processes) {
+            if (!processes)
+                m_items[i].impact = tr("unknown, it could not be checked");
+            else if (processes->isEmpty())
+                m_items[i].impact = tr("nothing");
+            else
+                m_items[i].impact = impact::describe(*processes);
+            refresh();
+        });
     }
     refresh();
 }
@@ -404,7 +407,7 @@ void KillDialog::updateList()
         QTreeWidgetItem *row = m_list->topLevelItem(static_cast<int>(i));
         row->setText(RunTimeColumn, item.progress == Progress::Gone ? QString() : runTime(item));
         row->setText(ImpactColumn, item.progress == Progress::Gone ? QString() : impactText(item));
-        row->setToolTip(ImpactColumn, row->text(ImpactColumn));
+        row->setToolTip(ImpactColumn, plainToolTip(row->text(ImpactColumn)));
         QString result;
         theme::Token token = theme::Token::Secondary;
         switch (item.progress) {
@@ -426,7 +429,7 @@ void KillDialog::updateList()
             break;
         }
         row->setText(ResultColumn, result);
-        row->setToolTip(ResultColumn, result);
+        row->setToolTip(ResultColumn, plainToolTip(result));
         row->setForeground(ResultColumn, theme::color(token));
         if (!result.isEmpty())
             m_list->header()->setSectionHidden(ResultColumn, false);
