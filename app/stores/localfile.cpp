@@ -23,7 +23,8 @@ namespace {
 tl::unexpected<Error> systemFailure(const QString &what, const QString &path,
                                     Error::Kind kind = Error::Kind::Local)
 {
-    return failure(kind, QStringLiteral("%1: %2").arg(what, qt_error_string()), path);
+    // The name of the call is for the bug report.
+    return failure(kind, qt_error_string(), QStringLiteral("%1 %2").arg(what, path));
 }
 
 #ifndef Q_OS_WIN

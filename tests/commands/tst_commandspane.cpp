@@ -85,6 +85,8 @@ private slots:
     void commandIsRunAndItsEndTold();
     void stderrIsToldApart();
     void signalsAndRefusalsAreTold();
+    void everyRefusalIsASentence_data();
+    void everyRefusalIsASentence();
     void optionsReachTheServer();
     void historyComesBack();
     void stopAsksThenKills();
@@ -179,6 +181,60 @@ void CommandsPaneTest::signalsAndRefusalsAreTold()
     QTRY_COMPARE(bench.result(), u"not started"_qs);
     QVERIFY(bench.find<QWidget>("commandsBanner")->isVisible());
     QCOMPARE(bench.button("runButton")->text(), u"Run"_qs);
+}
+
+void CommandsPaneTest::everyRefusalIsASentence_data()
+{
+    QTest::addColumn<int>("status");
+    QTest::addColumn<QByteArray>("body");
+    QTest::addColumn<QString>("words");
+    const auto row = [](int status, const QString &words) {
+        QTest::addRow("%d", status)
+            << status << QByteArray(R"({"code":0,"message":"told so"})") << words;
+    };
+    row(401, u"Access was refused. Check the API key of this connection."_qs);
+    row(404, u"It does not exist any more. told so."_qs);
+    row(409, u"Its present state does not allow this. told so."_qs);
+    row(429, u"A limit of the account is reached."_qs);
+    row(500, u"The server failed (status 500). Try again in a while. told so."_qs);
+    row(502, u"The server failed (status 502). Try again in a while. told so."_qs);
+    QTest::newRow("no such user")
+        << 401 << QByteArray(R"({"code":"unauthenticated","message":"invalid username: 'x'"})")
+        << u"The server refused the request. invalid username: 'x'."_qs;
+    QTest::newRow("web page") << 502 << QByteArray("<html>bad gateway</html>")
+                              << u"The server failed (status 502). Try again in a while."_qs;
+    QTest::newRow("empty") << 200 << QByteArray() << u"The answer could not be understood."_qs;
+    QTest::newRow("truncated") << 200 << QByteArray("{\"a")
+                               << u"The answer could not be understood."_qs;
+    QTest::newRow("closed") << 0 << QByteArray()
+                            << u"The server closed the connection without an answer."_qs;
+}
+
+void CommandsPaneTest::everyRefusalIsASentence()
+{
+    QFETCH(const int, status);
+    QFETCH(const QByteArray, body);
+    QFETCH(const QString, words);
+    Bench bench;
+    bench.open();
+    bench.sandbox.intercept([&](const QByteArray &what, HttpExchange &exchange) {
+        if (what != "Start")
+            return false;
+        if (status == 0)
+            exchange.reset();
+        else
+            exchange.answer(status, body);
+        return true;
+    });
+    bench.line()->setText(u"pwd"_qs);
+    QTest::keyClick(bench.line(), Qt::Key_Return);
+    QTRY_COMPARE(bench.result(), u"not started"_qs);
+    QVERIFY(bench.find<QWidget>("commandsBanner")->isVisible());
+    const QString told = bench.find<QLabel>("bannerText")->text();
+    QVERIFY2(told.startsWith(u"“pwd” was not started. "_qs) && told.contains(words),
+             qPrintable(told));
+    QVERIFY2(!told.contains(u"http://"_qs) && !told.contains(u'<'), qPrintable(told));
+    QCOMPARE(bench.sandbox.count("Start"), 1);
 }
 
 void CommandsPaneTest::optionsReachTheServer()

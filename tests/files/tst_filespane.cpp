@@ -103,11 +103,14 @@ private slots:
     void homeIsShownAndFoldersOpen();
     void emptyFolderOffersUpload();
     void failureOffersRetry();
+    void everyFailureIsASentence_data();
+    void everyFailureIsASentence();
     void typedPathIsShown();
     void editedFileIsSaved();
     void lineEndsAndMarkSurviveTheEditor_data();
     void lineEndsAndMarkSurviveTheEditor();
     void conflictAsksInPlace();
+    void savingWhilePausedIsNoConflict();
     void failedSaveKeepsTheEdits();
     void edgeFilesAreRefusedWithDownload();
     void closingATabWithEditsAsks();
@@ -200,6 +203,82 @@ void FilesPaneTest::failureOffersRetry()
     bench.button("filesPlaceholderButton")->click();
     QTRY_VERIFY(bench.row(u"a.txt"_qs).isValid());
     QVERIFY(bench.tree()->isVisible());
+}
+
+void FilesPaneTest::everyFailureIsASentence_data()
+{
+    QTest::addColumn<int>("status");
+    QTest::addColumn<QByteArray>("body");
+    QTest::addColumn<QString>("words");
+    const auto row = [](int status, const QString &words) {
+        QTest::addRow("%d", status)
+            << status << QByteArray(R"({"code":0,"message":"told so"})") << words;
+    };
+    row(401, u"Access was refused. Check the API key of this connection."_qs);
+    row(404, u"It does not exist any more."_qs);
+    row(409, u"Something else stands in the way: told so."_qs);
+    row(429, u"A limit of the account is reached."_qs);
+    row(500, u"The sandbox could not do this: told so."_qs);
+    QTest::newRow("not allowed")
+        << 403 << QByteArray(R"({"code":"permission_denied","message":"permission denied"})")
+        << u"The sandbox refused this: permission denied."_qs;
+    QTest::newRow("sandbox gone") << 502
+                                  << QByteArray(
+                                         R"({"code":502,"message":"The sandbox was not found"})")
+                                  << u"The sandbox does not answer: it is paused or gone."_qs;
+    QTest::newRow("web page") << 502 << QByteArray("<html>bad gateway</html>")
+                              << u"The server failed (status 502). Try again in a while."_qs;
+    QTest::newRow("empty") << 200 << QByteArray() << u"The content did not arrive whole"_qs;
+    QTest::newRow("closed") << 0 << QByteArray() << u"The server could not be reached."_qs;
+}
+
+void FilesPaneTest::everyFailureIsASentence()
+{
+    QFETCH(const int, status);
+    QFETCH(const QByteArray, body);
+    QFETCH(const QString, words);
+    for (const char *name : {"Stat", "ListDir"}) {
+        const QByteArray call = name;
+        Bench bench;
+        bench.sandbox.intercept([&](const QByteArray &what, HttpExchange &exchange) {
+            if (what != call)
+                return false;
+            if (status == 0)
+                exchange.reset();
+            else
+                exchange.answer(status, body);
+            return true;
+        });
+        bench.open();
+        auto *placeholder = bench.find<Placeholder>("filesPlaceholder");
+        QTRY_VERIFY_WITH_TIMEOUT(bench.button("filesPlaceholderButton")->isVisible(), 15000);
+        QVERIFY2(placeholder->text().contains(words), qPrintable(placeholder->text()));
+        QVERIFY2(!placeholder->text().contains(u"http://"_qs)
+                     && !placeholder->text().contains(u'<'),
+                 qPrintable(placeholder->text()));
+    }
+}
+
+void FilesPaneTest::savingWhilePausedIsNoConflict()
+{
+    Bench bench;
+    bench.sandbox.write(kHome + u"/a.txt"_qs, "a");
+    bench.open();
+    bench.edit(u"a.txt"_qs);
+    bench.editor()->setFocus();
+    QTest::keyClicks(bench.editor(), u"x"_qs);
+    bench.sandbox.envd().hold();
+    QTest::keyClick(bench.editor(), Qt::Key_S, Qt::ControlModifier);
+    auto *banner = bench.find<QWidget>("editorBanner");
+    QTRY_VERIFY(banner->isVisible());
+    const QString told = banner->findChild<QLabel *>(u"bannerText"_qs)->text();
+    QVERIFY2(told.contains(u"The sandbox is being paused."_qs), qPrintable(told));
+    QVERIFY(!bench.find<QWidget>("conflictBar")->isVisible());
+    QCOMPARE(bench.editor()->text(), u"xa"_qs);
+    QCOMPARE(bench.sandbox.read(kHome + u"/a.txt"_qs), QByteArray("a"));
+    bench.sandbox.envd().release();
+    QTest::keyClick(bench.editor(), Qt::Key_S, Qt::ControlModifier);
+    QTRY_COMPARE(bench.sandbox.read(kHome + u"/a.txt"_qs), QByteArray("xa"));
 }
 
 void FilesPaneTest::typedPathIsShown()

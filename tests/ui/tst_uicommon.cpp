@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/core/tooltip.h"
 #include "ui/common/armedbutton.h"
 #include "ui/common/banner.h"
 #include "ui/common/elidedlabel.h"
@@ -17,6 +18,7 @@
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTest>
+#include <QTextDocument>
 
 #include <optional>
 
@@ -49,6 +51,10 @@ private slots:
     void sizesAreBinaryAndNeverSay1024();
     void shortIdsKeepBothEnds();
     void everyErrorHasASentence();
+    void sentencesTellWhatHappened_data();
+    void sentencesTellWhatHappened();
+    void toolTipsAreNeverRendered_data();
+    void toolTipsAreNeverRendered();
     void foreignWordsInASentenceAreOneBoundedLine();
     void colorsAreReadable_data();
     void colorsAreReadable();
@@ -152,6 +158,68 @@ void TestUiCommon::everyErrorHasASentence()
     const Error server{Error::Kind::Server, 502, QStringLiteral("bad gateway"), {}, -1};
     QVERIFY(format::sentence(server).contains(QStringLiteral("502")));
     QVERIFY(format::sentence(server).contains(QStringLiteral("bad gateway")));
+}
+
+void TestUiCommon::sentencesTellWhatHappened_data()
+{
+    QTest::addColumn<Error>("error");
+    QTest::addColumn<QString>("sentence");
+    const auto row = [](const char *name, Error::Kind kind, int status, const char *message,
+                        const char *sentence) {
+        QTest::newRow(name) << Error{kind, status, QString::fromUtf8(message), {}, -1}
+                            << QString::fromUtf8(sentence);
+    };
+    using Kind = Error::Kind;
+    row("401", Kind::Unauthorized, 401, "no",
+        "Access was refused. Check the API key of this connection.");
+    row("403", Kind::Unauthorized, 403, "HTTP 403", "The API key does not allow this.");
+    row("no key", Kind::Unauthorized, 0, "No key is stored for this connection",
+        "No key is stored for this connection.");
+    row("404", Kind::NotFound, 404, "HTTP 404", "It does not exist any more.");
+    row("sandbox gone", Kind::NotFound, 502, "The sandbox was not found",
+        "The sandbox does not answer: it is paused or gone.");
+    row("409", Kind::Conflict, 409, "is busy", "Its present state does not allow this. is busy.");
+    row("429", Kind::RateLimited, 429, "HTTP 429",
+        "A limit of the account is reached. Wait, or stop what is not needed.");
+    row("500", Kind::Server, 500, "HTTP 500",
+        "The server failed (status 500). Try again in a while.");
+    row("refused", Kind::Network, 0, "127.0.0.1:1 refused the connection",
+        "The server could not be reached. Check the network and the address. 127.0.0.1:1 refused "
+        "the connection.");
+    row("broken amid the answer", Kind::Network, 200, "x",
+        "The connection broke before the answer was complete. Try again.");
+    row("damaged", Kind::Protocol, 200, "The server's answer is damaged or incomplete",
+        "The answer could not be understood. Is the address that of a Moru server? The server's "
+        "answer is damaged or incomplete.");
+}
+
+void TestUiCommon::sentencesTellWhatHappened()
+{
+    QFETCH(const Error, error);
+    QTEST(format::sentence(error), "sentence");
+}
+
+void TestUiCommon::toolTipsAreNeverRendered_data()
+{
+    QTest::addColumn<QString>("text");
+    QTest::addColumn<bool>("same");
+    QTest::newRow("plain") << QStringLiteral("a & b\nc") << true;
+    QTest::newRow("tag") << QStringLiteral("<img src=\"x\">") << false;
+    QTest::newRow("entity") << QStringLiteral("a &lt;b") << false;
+    QTest::newRow("second line") << QStringLiteral("a\n<b>c</b>") << false;
+}
+
+void TestUiCommon::toolTipsAreNeverRendered()
+{
+    QFETCH(const QString, text);
+    const QString tip = plainToolTip(text);
+    QTextDocument document;
+    if (Qt::mightBeRichText(tip))
+        document.setHtml(tip);
+    else
+        document.setPlainText(tip);
+    QCOMPARE(document.toPlainText(), text);
+    QTEST(tip == text, "same");
 }
 
 void TestUiCommon::foreignWordsInASentenceAreOneBoundedLine()

@@ -62,6 +62,13 @@ QString quoted(const QString &message)
     return text;
 }
 
+/// What the server said, unless it said no more than the number of the status.
+QString theirWords(const Error &error)
+{
+    return error.message == QStringLiteral("HTTP %1").arg(error.httpStatus) ? QString()
+                                                                            : error.message;
+}
+
 QString join(const QString &ours, const QString &message)
 {
     const QString theirs = quoted(message);
@@ -162,36 +169,47 @@ QString sentence(const Error &error)
 {
     switch (error.kind) {
     case Error::Kind::Network:
-        return Words::tr("The server could not be reached. Check the network and the address.");
+        if (error.httpStatus > 0)
+            return Words::tr("The connection broke before the answer was complete. Try again.");
+        return join(
+            Words::tr("The server could not be reached. Check the network and the address."),
+            error.message);
     case Error::Kind::Timeout:
         return Words::tr("The server did not answer in time. Try again.");
     case Error::Kind::Tls:
         return Words::tr("The server's certificate is not trusted. Check the address and this "
                          "computer's clock.");
     case Error::Kind::Unauthorized:
-        return Words::tr("The API key was refused. Check the key of this connection.");
+        if (error.httpStatus == 0 && !error.message.isEmpty()) // there was no key to send
+            return quoted(error.message);
+        if (error.httpStatus == 403)
+            return join(Words::tr("The API key does not allow this."), theirWords(error));
+        return Words::tr("Access was refused. Check the API key of this connection.");
     case Error::Kind::NotFound:
-        return join(Words::tr("It does not exist any more."), error.message);
+        if (error.httpStatus == 502)
+            return Words::tr("The sandbox does not answer: it is paused or gone.");
+        return join(Words::tr("It does not exist any more."), theirWords(error));
     case Error::Kind::Conflict:
-        return join(Words::tr("Its present state does not allow this."), error.message);
+        return join(Words::tr("Its present state does not allow this."), theirWords(error));
     case Error::Kind::RateLimited:
         if (error.retryAfterSeconds > 0)
             return Words::tr("A limit of the account is reached. The server asks to wait %1.")
                 .arg(duration(error.retryAfterSeconds));
         return join(
             Words::tr("A limit of the account is reached. Wait, or stop what is not needed."),
-            error.message);
+            theirWords(error));
     case Error::Kind::Server:
         if (error.httpStatus > 0)
             return join(Words::tr("The server failed (status %1). Try again in a while.")
                             .arg(error.httpStatus),
-                        error.message);
+                        theirWords(error));
         return join(Words::tr("The server failed."), error.message);
     case Error::Kind::Protocol:
-        return Words::tr("The server's answer could not be understood. Is the address that of a "
-                         "Moru server?");
+        return join(Words::tr("The answer could not be understood. Is the address that of a Moru "
+                              "server?"),
+                    error.message);
     case Error::Kind::Invalid:
-        return join(Words::tr("The server refused the request."), error.message);
+        return join(Words::tr("The server refused the request."), theirWords(error));
     case Error::Kind::NoSpace:
         return Words::tr("The disk of the sandbox is full. Delete something and try again.");
     case Error::Kind::Canceled:

@@ -77,6 +77,11 @@ QString Placeholder::title() const
     return m_title->text();
 }
 
+QString Placeholder::text() const
+{
+    return m_text->text();
+}
+
 void Placeholder::updateIcon()
 {
     if (m_iconName.isEmpty())

@@ -20,6 +20,7 @@ public:
     void setContent(const QString &icon, const QString &title, const QString &text,
                     const QString &action = {});
     [[nodiscard]] QString title() const;
+    [[nodiscard]] QString text() const;
     [[nodiscard]] QPushButton *button() const { return m_button; }
 
 signals:

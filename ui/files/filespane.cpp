@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/files/filespane.h"
 
+#include "app/core/tooltip.h"
 #include "app/models/filetreemodel.h"
 #include "app/stores/filename.h"
 #include "app/stores/filestore.h"
@@ -533,7 +534,7 @@ struct FilesPane::Private : QObject {
         text.replace(u'&', QLatin1String("&&"));
         tabs->setTabText(
             index, changed->isModified() ? tr("%1 •", "file with unsaved edits").arg(text) : text);
-        tabs->setTabToolTip(index, filename::display(changed->path()));
+        tabs->setTabToolTip(index, plainToolTip(filename::display(changed->path())));
     }
 
     void updateFront()
@@ -727,7 +728,8 @@ struct FilesPane::Private : QObject {
                     if (result)
                         return;
                     selectWhenSeen.clear();
-                    const bool exists = result.error().kind == Error::Kind::Conflict;
+                    const bool exists = result.error().kind == Error::Kind::Conflict
+                                        && !EnvdClient::isPaused(result.error());
                     banner->showMessage(
                         Banner::Level::Error,
                         exists ? tr("“%1” exists already.").arg(filename::display(name))
@@ -767,7 +769,8 @@ struct FilesPane::Private : QObject {
                         return;
                     }
                     selectWhenSeen.clear();
-                    const bool exists = result.error().kind == Error::Kind::Conflict;
+                    const bool exists = result.error().kind == Error::Kind::Conflict
+                                        && !EnvdClient::isPaused(result.error());
                     banner->showMessage(Banner::Level::Error,
                                         exists ? tr("“%1” exists already; nothing was renamed.")
                                                      .arg(filename::display(name))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/files/filewords.h"
 
+#include "app/api/envdclient.h"
 #include "ui/common/format.h"
 
 #include <QCoreApplication>
@@ -26,15 +27,21 @@ QString with(const QString &ours, const QString &theirs)
 
 QString sentence(const Error &error)
 {
+    // A bare status was not written by the sandbox but by what stands before it.
+    if (error.message == QStringLiteral("HTTP %1").arg(error.httpStatus))
+        return format::sentence(error);
     switch (error.kind) {
     case Error::Kind::NotFound:
         return error.httpStatus == 502
                    ? Words::tr("The sandbox does not answer: it is paused or gone.")
                    : Words::tr("It does not exist any more.");
     case Error::Kind::Conflict:
+        if (EnvdClient::isPaused(error))
+            return with(error.message, {});
         return with(Words::tr("Something else stands in the way"), error.message);
     case Error::Kind::Network:
-        return Words::tr("The connection broke.");
+        return error.httpStatus > 0 ? Words::tr("The connection broke on the way.")
+                                    : format::sentence(error);
     case Error::Kind::Protocol:
         return with(Words::tr("The content did not arrive whole"), error.message);
     case Error::Kind::Invalid:
