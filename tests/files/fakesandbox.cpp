@@ -114,6 +114,13 @@ void FakeProcess::err(const QByteArray &bytes)
     send(event);
 }
 
+void FakeProcess::pty(const QByteArray &bytes)
+{
+    process::ProcessEvent event;
+    event.mutable_data()->set_pty(bytes.toStdString());
+    send(event);
+}
+
 void FakeProcess::exit(int code)
 {
     process::ProcessEvent event;

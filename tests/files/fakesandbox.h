@@ -26,6 +26,7 @@ public:
     void started(quint32 pid);
     void out(const QByteArray &bytes);
     void err(const QByteArray &bytes);
+    void pty(const QByteArray &bytes);
     void exit(int code);
     void killed(const char *signal); ///< "killed", "terminated"
     void cut();                      ///< the connection breaks

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/mainwindow/detailspanel.h"
 
+#include "app/core/tooltip.h"
 #include "ui/commands/commandspane.h"
 #include "ui/common/elidedlabel.h"
 #include "ui/common/format.h"
@@ -325,6 +326,12 @@ QStringList DetailsPanel::liveTerminals(const Connection &connection, const QStr
     return titles;
 }
 
+bool DetailsPanel::hasRunningTransfers(const Connection &connection, const QString &id) const
+{
+    const Set *set = find(connection, id);
+    return set && set->filesPane() && set->filesPane()->hasRunningTransfers();
+}
+
 QStringList DetailsPanel::losses(const Connection &connection, const QString &id) const
 {
     QStringList phrases;
@@ -350,8 +357,7 @@ void DetailsPanel::closeForPause(const Connection &connection, const QString &id
         return;
     const QString reason = tr("Paused: the sandbox is being paused. Its files are kept.");
     for (const PaneHost *host : set->terminals) {
-        if (auto *terminal = qobject_cast<TerminalPane *>(host->pane());
-            terminal && terminal->isLive())
+        if (auto *terminal = qobject_cast<TerminalPane *>(host->pane()))
             terminal->closeBecause(reason);
     }
     if (FilesPane *files = set->filesPane())
@@ -596,8 +602,8 @@ void DetailsPanel::refreshReach(Set &set)
                                : title;
     if (reach == Reach::Paused || reach == Reach::Ended) {
         for (const PaneHost *host : set.terminals) {
-            auto *terminal = qobject_cast<TerminalPane *>(host->pane());
-            if (terminal && terminal->isLive())
+            // Also one that tries to get its shell back: it would say something else.
+            if (auto *terminal = qobject_cast<TerminalPane *>(host->pane()))
                 terminal->closeBecause(reason);
         }
     }
@@ -757,7 +763,7 @@ void DetailsPanel::updateTabTexts()
             if (const auto *terminal =
                     qobject_cast<TerminalPane *>(static_cast<PaneHost *>(page)->pane()))
                 m_tabs->setTabToolTip(index,
-                                      terminal->title().simplified().left(200).toHtmlEscaped());
+                                      plainToolTip(terminal->title().simplified().left(200)));
         }
         if (std::find(set.news.begin(), set.news.end(), page) != set.news.end())
             text += QStringLiteral(" \u2022");

@@ -52,6 +52,7 @@ public:
     /// Over all sandboxes.
     [[nodiscard]] bool hasUnsavedEdits() const;
     [[nodiscard]] bool hasRunningTransfers() const;
+    [[nodiscard]] bool hasRunningTransfers(const Connection &connection, const QString &id) const;
     /// Live terminals of one sandbox, by title.
     [[nodiscard]] QStringList liveTerminals(const Connection &connection, const QString &id) const;
     /// What the app would lose with it, as short phrases.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/mainwindow/mainwindow.h"
 
+#include "app/core/tooltip.h"
 #include "ui/common/accentbutton.h"
 #include "ui/common/banner.h"
 #include "ui/common/format.h"
@@ -710,8 +711,11 @@ void MainWindow::onEngineState()
                                tr("Start the engine"));
             break;
         case EngineHost::State::Failed:
-            m_list->setOffline(tr("The local engine did not start."),
-                               format::sentence(engine->lastError()), tr("Start the engine"));
+            m_list->setOffline(engine->hasCrashed() ? tr("The local engine has stopped working.")
+                                                    : tr("The local engine did not start."),
+                               engine->willRestart() ? tr("It is started again in a moment.")
+                                                     : format::sentence(engine->lastError()),
+                               tr("Start the engine"));
             break;
         case EngineHost::State::Unsupported:
             m_list->setOffline(tr("There is no local engine on this system."),
@@ -848,6 +852,8 @@ void MainWindow::askPause(const QStringList &ids)
         running << id;
         titles << titleOf(id);
         closing << m_details->liveTerminals(*m_connection, id);
+        if (m_details->hasRunningTransfers(*m_connection, id))
+            closing << tr("running transfers");
     }
     if (running.isEmpty())
         return;
@@ -1178,7 +1184,7 @@ void MainWindow::updateStatus()
     const QString text = parts.join(QStringLiteral(" \u2013 "));
     if (m_status->text() != text) {
         m_status->setText(text);
-        m_status->setToolTip(m_message);
+        m_status->setToolTip(plainToolTip(m_message));
     }
 }
 
@@ -1209,8 +1215,11 @@ void MainWindow::updateStaleness()
             what = tr("The local engine is stopping.");
             action.clear();
         } else if (engine->state() == EngineHost::State::Failed) {
-            what =
-                tr("The local engine did not start. %1").arg(format::sentence(engine->lastError()));
+            what = format::sentence(engine->lastError());
+            if (engine->willRestart())
+                what += QLatin1Char(' ') + tr("It is started again in a moment.");
+            else if (!engine->hasCrashed())
+                what = tr("The local engine did not start. %1").arg(what);
         }
         m_banner->showMessage(Banner::Level::Warning, what + QLatin1Char(' ') + age, action);
         return;

@@ -39,6 +39,7 @@ struct TerminalPane::Private {
     Call lookup;
     quint32 pid = 0;
     bool live = false;
+    bool lookingUp = false;   ///< asks whether the shell is still there
     bool unexplained = false; ///< the stream was closed on purpose and nobody has said why yet
     int reconnects = 0;
     QString program;
@@ -119,6 +120,7 @@ void TerminalPane::Private::ended(const QString &line)
     dropStream();
     reconnectTimer.stop();
     lookup.abort();
+    lookingUp = false;
     pid = 0;
     unexplained = false;
     program.clear();
@@ -154,12 +156,18 @@ void TerminalPane::Private::streamFailed(const Error &error)
         ++reconnects;
         return;
     }
-    ended(TerminalPane::tr("%1 Press Enter to start a new shell.").arg(format::sentence(error)));
+    const QString why =
+        pid != 0 && temporary
+            ? TerminalPane::tr("The connection to the shell broke and could not be restored.")
+            : format::sentence(error);
+    ended(TerminalPane::tr("%1 Press Enter to start a new shell.").arg(why));
 }
 
 void TerminalPane::Private::reconnect()
 {
+    lookingUp = true;
     lookup = envd.listProcesses(pane, [this](const Result<QList<ProcessInfo>> &result) {
+        lookingUp = false;
         if (!result) {
             streamFailed(result.error());
             return;
@@ -240,6 +248,7 @@ void TerminalPane::start()
         return;
     d->reconnectTimer.stop();
     d->lookup.abort();
+    d->lookingUp = false;
     d->pid = 0;
     d->reconnects = 0;
     ProcessSpec spec;
@@ -256,7 +265,7 @@ void TerminalPane::start()
 
 void TerminalPane::restart()
 {
-    if (d->stream || d->reconnectTimer.isActive())
+    if (d->stream || d->reconnectTimer.isActive() || d->lookingUp)
         return;
     d->view->resetModes();
     start();
@@ -274,7 +283,7 @@ quint32 TerminalPane::pid() const
 
 void TerminalPane::closeBecause(const QString &reason)
 {
-    if (!d->stream && !d->reconnectTimer.isActive() && !d->live && !d->unexplained)
+    if (!d->stream && !d->reconnectTimer.isActive() && !d->lookingUp && !d->live && !d->unexplained)
         return;
     d->ended(reason);
 }
