@@ -954,8 +954,9 @@ bool Transport::isOutcomeUnknown(const Error &error)
         return error.httpStatus > 0 || !neverSent;
     }
     case Error::Kind::Timeout:
-    case Error::Kind::Protocol:
         return true;
+    case Error::Kind::Protocol: // a good status with an answer that is not; others are refusals
+        return error.httpStatus < 300;
     default:
         return error.httpStatus >= 502 && error.httpStatus <= 504;
     }

@@ -655,6 +655,35 @@ private slots:
         QCOMPARE(m_server->count(method, "/x"), 1);
     }
 
+    void whetherACommandMayHaveArrivedIsKnown()
+    {
+        const auto unknown = [this](const HttpServer::Handler &handler) {
+            if (handler)
+                m_server->on("POST", "/x", handler);
+            Outcome<Reply> outcome;
+            m_transport->control("POST", "/x", {}, Retry::Never, m_context.get(), outcome.done());
+            return QTest::qWaitFor([&] { return outcome.arrived(); })
+                   && Transport::isOutcomeUnknown(outcome.error());
+        };
+        const auto answer = [](int status, const QByteArray &type) {
+            return [=](HttpExchange &e) { e.answer(status, "<html>", type); };
+        };
+        QVERIFY(unknown([](HttpExchange &e) { e.reset(); }));
+        QVERIFY(unknown([](HttpExchange &e) {
+            e.raw("HTTP/1.1 201 OK\r\nContent-Length: 100\r\n\r\n{");
+            e.cut();
+        }));
+        QVERIFY(unknown(answer(502, "text/html")));
+        QVERIFY(unknown(answer(504, "text/html")));
+        QVERIFY(!unknown(answer(404, "text/html")));
+        QVERIFY(!unknown(answer(429, "application/json")));
+        QVERIFY(!unknown(answer(500, "application/json")));
+        QVERIFY(!unknown(answer(302, "text/html")));
+        m_server->stop();
+        QVERIFY(!unknown({})); // nobody listens
+        QVERIFY(Transport::isOutcomeUnknown(Transport::errorFrom(200, "application/json", "{")));
+    }
+
     void commandsUseAConnectionOfTheirOwn()
     {
         m_server->on("DELETE", "/x", 204, {});
