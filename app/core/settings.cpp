@@ -27,6 +27,7 @@ const Definition &definition(Setting setting)
         {Setting::SandboxColumns, "window/sandboxColumns", QByteArray()},
         {Setting::MainSplitter, "window/mainSplitter", QByteArray()},
         {Setting::ColorScheme, "appearance/colorScheme", QStringLiteral("system")},
+        {Setting::RowHeight, "appearance/rowHeight", QStringLiteral("normal")},
         {Setting::DesktopIsDark, "appearance/desktopIsDark", false},
         {Setting::CurrentConnection, "connections/current", QStringLiteral("local")},
         {Setting::Connections, "connections/list", QByteArrayLiteral("[]")},
@@ -34,6 +35,7 @@ const Definition &definition(Setting setting)
         {Setting::LastTimeout, "newSandbox/timeoutSeconds", 1800},
         {Setting::PauseOnTimeout, "newSandbox/pauseOnTimeout", false},
         {Setting::ScrollbackLines, "terminal/scrollbackLines", 10000},
+        {Setting::TerminalScheme, "terminal/colorScheme", QStringLiteral("app")},
         {Setting::TerminalFont, "terminal/font", QString()},
     };
     const auto *found =

@@ -20,6 +20,7 @@ enum class Setting {
     SandboxColumns,    ///< QByteArray: header state of the sandbox table
     MainSplitter,      ///< QByteArray
     ColorScheme,       ///< QString: "system", "light", "dark"
+    RowHeight,         ///< QString: of tables: "compact", "normal", "comfortable"
     DesktopIsDark,     ///< bool: what the desktop wanted last; assumed until it answers
     CurrentConnection, ///< QString: id of the connection shown last
     Connections,       ///< QByteArray: JSON array, see ConnectionManager
@@ -27,6 +28,7 @@ enum class Setting {
     LastTimeout,       ///< int: seconds, preselected in New sandbox
     PauseOnTimeout,    ///< bool: preselected in New sandbox
     ScrollbackLines,   ///< int: lines kept per terminal
+    TerminalScheme,    ///< QString: "app", "light", "dark"
     TerminalFont,      ///< QString: QFont::toString(), empty = the system's fixed font
 };
 

@@ -499,6 +499,8 @@ struct CommandsPane::Private : QObject {
             foreground = 0;
             terminated = false;
         }
+        if (!run->isLive() && !q.isVisible())
+            emit q.activity();
         updateRun();
         updateShown();
         updateProcesses();

@@ -23,6 +23,7 @@ public:
 
 signals:
     void statusMessage(const QString &text);
+    void activity(); ///< a command ended while the pane was not visible
 
 private:
     struct Private;

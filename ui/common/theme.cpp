@@ -225,6 +225,7 @@ private:
 struct State {
     QApplication *app = nullptr;
     Scheme scheme = Scheme::System;
+    Scheme terminalScheme = Scheme::System;
     bool dark = false;
     std::unique_ptr<DesktopScheme> desktop;
 };
@@ -394,6 +395,25 @@ Scheme scheme()
 bool isDark()
 {
     return state().dark;
+}
+
+void setTerminalScheme(Scheme scheme)
+{
+    if (state().terminalScheme == scheme)
+        return;
+    state().terminalScheme = scheme;
+    emit notifier().changed();
+}
+
+Scheme terminalScheme()
+{
+    return state().terminalScheme;
+}
+
+bool isTerminalDark()
+{
+    return state().terminalScheme == Scheme::System ? isDark()
+                                                    : state().terminalScheme == Scheme::Dark;
 }
 
 QColor color(Token token)

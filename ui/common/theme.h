@@ -33,6 +33,10 @@ void install(QApplication &app, bool assumeDark = false);
 void setScheme(Scheme scheme);
 [[nodiscard]] Scheme scheme();
 [[nodiscard]] bool isDark();
+/// Of terminals alone; System = as the application.
+void setTerminalScheme(Scheme scheme);
+[[nodiscard]] Scheme terminalScheme();
+[[nodiscard]] bool isTerminalDark();
 /// The token's colour for the palette in force.
 [[nodiscard]] QColor color(Token token);
 

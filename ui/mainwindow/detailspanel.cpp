@@ -424,6 +424,10 @@ DetailsPanel::Set &DetailsPanel::setFor(SandboxStore &store, const QString &id)
         set.pages.push_back(host);
         connect(host, &PaneHost::actionTriggered, this, [this, id] { emit resumeRequested(id); });
     }
+    connect(set.commands, &PaneHost::created, this, [this, host = set.commands](QWidget *pane) {
+        connect(static_cast<CommandsPane *>(pane), &CommandsPane::activity, this,
+                [this, host] { noteNews(host); });
+    });
     addTerminal(set);
     set.front = set.overview;
     m_sets.push_back(std::move(made));
@@ -450,24 +454,25 @@ PaneHost *DetailsPanel::addTerminal(Set &set)
     connect(host, &PaneHost::created, this, [this, host, id = set.id](QWidget *pane) {
         auto *terminal = static_cast<TerminalPane *>(pane);
         connect(terminal, &TerminalPane::titleChanged, this, &DetailsPanel::updateTabTexts);
-        connect(terminal, &TerminalPane::activity, this, [this, host] {
-            for (const auto &known : m_sets) {
-                const bool own = std::find(known->terminals.begin(), known->terminals.end(), host)
-                                 != known->terminals.end();
-                const bool inFront = known.get() == m_current && known->front == host;
-                const bool told =
-                    std::find(known->news.begin(), known->news.end(), host) != known->news.end();
-                if (own && !inFront && !told) {
-                    known->news.push_back(host);
-                    updateTabTexts();
-                }
-            }
-        });
+        connect(terminal, &TerminalPane::activity, this, [this, host] { noteNews(host); });
     });
     const auto at = static_cast<std::ptrdiff_t>(1 + set.terminals.size());
     set.pages.insert(set.pages.begin() + at, host);
     set.terminals.push_back(host);
     return host;
+}
+
+void DetailsPanel::noteNews(const QWidget *page)
+{
+    for (const auto &set : m_sets) {
+        const auto own = std::find(set->pages.begin(), set->pages.end(), page);
+        const bool inFront = set.get() == m_current && set->front == page;
+        const bool told = std::find(set->news.begin(), set->news.end(), page) != set->news.end();
+        if (own == set->pages.end() || inFront || told)
+            continue;
+        set->news.push_back(*own);
+        updateTabTexts();
+    }
 }
 
 void DetailsPanel::unmount()

@@ -76,6 +76,7 @@ private:
     Set &setFor(SandboxStore &store, const QString &id);
     PaneHost *addTerminal(Set &set);
     void mount(Set *set);
+    void noteNews(const QWidget *page);
     void unmount();
     void watch(SandboxStore &store);
     void refreshSets(SandboxStore &store);

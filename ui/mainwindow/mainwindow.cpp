@@ -54,6 +54,7 @@ namespace {
 constexpr int messageMs = 8000;
 constexpr int hour = 3600; // seconds
 constexpr int sidebarWidth = 200;
+constexpr int wideFrom = 1800; // px of window from which the details stand beside the table
 
 /// 3 px of the production connection's colour under the tool bar.
 class ProductionBar final : public QWidget {
@@ -242,7 +243,7 @@ void MainWindow::buildActions()
         addNamedAction(QStringLiteral("view.previousPane"), tr("&Previous part of the window"), {},
                        {Key(tr("Shift+F6"))}, views);
     m_sidebarAction =
-        addNamedAction(QStringLiteral("view.sidebar"), tr("&Sidebar"), {}, {Key(tr("F9"))}, views);
+        addNamedAction(QStringLiteral("view.sidebar"), tr("Si&debar"), {}, {Key(tr("F9"))}, views);
     m_sidebarAction->setCheckable(true);
     m_sidebarAction->setChecked(true);
     m_resetLayout =
@@ -301,7 +302,7 @@ void MainWindow::buildActions()
     connect(m_resetLayout, &QAction::triggered, this, [this] {
         m_sidebarAction->setChecked(true);
         m_across->setSizes({sidebarWidth, std::max(1, width() - sidebarWidth)});
-        m_down->setSizes({m_down->height() / 2, m_down->height() / 2});
+        divide();
         m_list->table()->resetColumns();
     });
     connect(m_addConnection, &QAction::triggered, this, &MainWindow::addConnection);
@@ -343,26 +344,45 @@ void MainWindow::buildMenus()
     view->addSeparator();
     view->addActions({m_goTable, m_nextPane, m_previousPane});
     view->addSeparator();
-    QMenu *look = view->addMenu(tr("Colo&urs"));
-    look->setObjectName(QStringLiteral("schemeMenu"));
-    look->setAccessibleName(tr("Colours"));
-    m_schemes = new QActionGroup(this);
-    for (const auto &[name, text] : {std::pair{QStringLiteral("system"), tr("&As the desktop")},
-                                     std::pair{QStringLiteral("light"), tr("&Light")},
-                                     std::pair{QStringLiteral("dark"), tr("&Dark")}}) {
-        QAction *action = look->addAction(text);
-        action->setObjectName(QStringLiteral("scheme.") + name);
-        action->setCheckable(true);
-        action->setData(name);
-        m_schemes->addAction(action);
-    }
-    connect(look, &QMenu::aboutToShow, this, [this] {
-        const auto schemes = m_schemes->actions();
-        const int now = static_cast<int>(theme::scheme());
-        schemes.at(now)->setChecked(true);
+    using Choices = QList<std::pair<QString, QString>>;
+    const auto addChoice = [this, view](const QString &title, const QString &name,
+                                        const Choices &choices) {
+        QMenu *menu = view->addMenu(title);
+        menu->setObjectName(name + QStringLiteral("Menu"));
+        menu->setAccessibleName(withoutMnemonic(title));
+        auto *group = new QActionGroup(this);
+        for (const auto &[value, text] : choices) {
+            QAction *action = menu->addAction(text);
+            action->setObjectName(name + QLatin1Char('.') + value);
+            action->setCheckable(true);
+            action->setData(value);
+            group->addAction(action);
+        }
+        return group;
+    };
+    m_schemes = addChoice(tr("Colo&urs"), QStringLiteral("scheme"),
+                          {{QStringLiteral("system"), tr("&As the desktop")},
+                           {QStringLiteral("light"), tr("&Light")},
+                           {QStringLiteral("dark"), tr("&Dark")}});
+    m_terminalSchemes = addChoice(tr("Terminal colour&s"), QStringLiteral("terminalScheme"),
+                                  {{QStringLiteral("app"), tr("&As the rest")},
+                                   {QStringLiteral("light"), tr("&Light")},
+                                   {QStringLiteral("dark"), tr("&Dark")}});
+    m_rowHeights = addChoice(tr("Row hei&ght"), QStringLiteral("rowHeight"),
+                             {{QStringLiteral("compact"), tr("&Compact")},
+                              {QStringLiteral("normal"), tr("&Normal")},
+                              {QStringLiteral("comfortable"), tr("C&omfortable")}});
+    connect(view, &QMenu::aboutToShow, this, [this] {
+        m_schemes->actions().at(static_cast<int>(theme::scheme()))->setChecked(true);
     });
     connect(m_schemes, &QActionGroup::triggered, this,
             [this](const QAction *action) { setScheme(action->data().toString()); });
+    connect(m_terminalSchemes, &QActionGroup::triggered, this,
+            [this](const QAction *action) { setTerminalScheme(action->data().toString()); });
+    connect(m_rowHeights, &QActionGroup::triggered, this,
+            [this](const QAction *action) { setRowHeight(action->data().toString()); });
+    setTerminalScheme(m_settings.get<QString>(Setting::TerminalScheme));
+    setRowHeight(m_settings.get<QString>(Setting::RowHeight));
     view->addActions({m_sidebarAction, m_resetLayout});
 
     QMenu *connection = add(tr("&Connection"), QStringLiteral("connectionMenu"));
@@ -1263,6 +1283,28 @@ void MainWindow::setScheme(const QString &name)
     updateTitle();
 }
 
+void MainWindow::setTerminalScheme(const QString &name)
+{
+    const auto scheme = name == QLatin1String("light")  ? theme::Scheme::Light
+                        : name == QLatin1String("dark") ? theme::Scheme::Dark
+                                                        : theme::Scheme::System;
+    theme::setTerminalScheme(scheme);
+    m_terminalSchemes->actions().at(static_cast<int>(scheme))->setChecked(true);
+    m_settings.set(Setting::TerminalScheme,
+                   scheme == theme::Scheme::System ? QStringLiteral("app") : name);
+}
+
+void MainWindow::setRowHeight(const QString &name)
+{
+    const bool compact = name == QLatin1String("compact");
+    const bool comfortable = name == QLatin1String("comfortable");
+    m_list->table()->setRowHeight(compact ? 24 : comfortable ? 34 : 28);
+    m_rowHeights->actions().at(compact ? 0 : comfortable ? 2 : 1)->setChecked(true);
+    m_settings.set(Setting::RowHeight, compact       ? QStringLiteral("compact")
+                                       : comfortable ? name
+                                                     : QStringLiteral("normal"));
+}
+
 void MainWindow::openLogFile()
 {
     if (!QDesktopServices::openUrl(QUrl::fromLocalFile(m_logFile)))
@@ -1315,6 +1357,7 @@ void MainWindow::restoreLayout()
     m_down->setHandleWidth(5);
     m_across->setChildrenCollapsible(false);
     m_down->setChildrenCollapsible(false);
+    arrange();
     m_sidebarAction->setChecked(state.value(QLatin1String("sidebar")).toBool(true));
     const QByteArray columns = m_settings.get<QByteArray>(Setting::SandboxColumns);
     if (!columns.isEmpty())
@@ -1388,6 +1431,28 @@ void MainWindow::hideEvent(QHideEvent *event)
     QMainWindow::hideEvent(event);
     m_clock.stop();
     updateHidden();
+}
+
+void MainWindow::resizeEvent(QResizeEvent *event)
+{
+    QMainWindow::resizeEvent(event);
+    arrange();
+}
+
+/// Details below the table, or beside it where there is room for both.
+void MainWindow::arrange()
+{
+    const auto wanted = width() >= wideFrom ? Qt::Horizontal : Qt::Vertical;
+    if (m_down->orientation() == wanted)
+        return;
+    m_down->setOrientation(wanted);
+    divide();
+}
+
+void MainWindow::divide()
+{
+    const int room = m_down->orientation() == Qt::Horizontal ? m_down->width() : m_down->height();
+    m_down->setSizes({room / 2, room / 2});
 }
 
 void MainWindow::updateHidden()

@@ -55,6 +55,7 @@ protected:
     void changeEvent(QEvent *event) override;
     void showEvent(QShowEvent *event) override;
     void hideEvent(QHideEvent *event) override;
+    void resizeEvent(QResizeEvent *event) override;
 
 private:
     /// Why an action cannot be done now, for its tooltip; empty = it can.
@@ -95,8 +96,12 @@ private:
     void updateStaleness();
     void updateTitle();
     void setScheme(const QString &name);
+    void setTerminalScheme(const QString &name);
+    void setRowHeight(const QString &name);
     void reportFailure(const QString &what, const Error &error);
     void updateHidden();
+    void arrange();
+    void divide();
     void restoreLayout();
     void saveLayout();
     [[nodiscard]] QString titleOf(const QString &id) const;
@@ -145,6 +150,8 @@ private:
     QAction *m_sidebarAction = nullptr;
     QAction *m_resetLayout = nullptr;
     QActionGroup *m_schemes = nullptr;
+    QActionGroup *m_terminalSchemes = nullptr;
+    QActionGroup *m_rowHeights = nullptr;
     QAction *m_addConnection = nullptr;
     QAction *m_editConnection = nullptr;
     QAction *m_removeConnection = nullptr;

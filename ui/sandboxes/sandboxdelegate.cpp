@@ -12,7 +12,6 @@
 namespace moru {
 namespace {
 
-constexpr int rowHeight = 28;
 constexpr int padding = 8;
 constexpr int iconSide = 16;
 constexpr int barWidth = 48;
@@ -180,7 +179,7 @@ void SandboxDelegate::paint(QPainter *painter, const QStyleOptionViewItem &optio
 
 QSize SandboxDelegate::sizeHint(const QStyleOptionViewItem &option, const QModelIndex &index) const
 {
-    return {QStyledItemDelegate::sizeHint(option, index).width(), rowHeight};
+    return {QStyledItemDelegate::sizeHint(option, index).width(), m_rowHeight};
 }
 
 void SandboxDelegate::clearCaches()
@@ -313,7 +312,17 @@ void SandboxDelegate::paintMetadata(const Cell &cell, const Metadata &metadata) 
     int shown = 0;
     const int height = std::min(20, cell.rect.height() - 4);
     const int top = cell.rect.top() + (cell.rect.height() - height) / 2;
-    for (auto it = metadata.cbegin(); it != metadata.cend() && shown < shownLabels; ++it, ++shown) {
+    // A name is what people look for; the rest in the order of its keys.
+    const QString nameKey = QStringLiteral("name");
+    auto next = metadata.cbegin();
+    bool nameFirst = metadata.contains(nameKey);
+    for (; shown < shownLabels; ++shown) {
+        if (!nameFirst && next != metadata.cend() && next.key() == nameKey)
+            ++next;
+        if (!nameFirst && next == metadata.cend())
+            break;
+        const auto it = nameFirst ? metadata.constFind(nameKey) : next++;
+        nameFirst = false;
         const QString text = oneLine(it.key() + QLatin1Char('=') + it.value());
         const int wanted = std::min(metrics.horizontalAdvance(text) + 2, 200) + 14;
         const int room = cell.rect.right() + 1 - x;

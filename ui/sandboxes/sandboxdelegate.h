@@ -24,6 +24,9 @@ public:
     [[nodiscard]] int hoverRow() const { return m_hoverRow; }
     /// Old data: everything in the secondary colour.
     void setStale(bool stale) { m_stale = stale; }
+    /// Of every row, in px.
+    void setRowHeight(int height) { m_rowHeight = height; }
+    [[nodiscard]] int rowHeight() const { return m_rowHeight; }
     /// The words to underline, lower case.
     void setMatches(const QStringList &words) { m_words = words; }
     /// "24 min", "3 min (kill)"; a dash for what does not end.
@@ -45,6 +48,7 @@ private:
     void paintUsage(const Cell &cell, double fraction, const QString &number) const;
     void paintMetadata(const Cell &cell, const Metadata &metadata) const;
 
+    int m_rowHeight = 28;
     int m_hoverRow = -1;
     bool m_stale = false;
     QStringList m_words;

@@ -20,7 +20,7 @@
 namespace moru {
 namespace {
 
-constexpr int fixedRowHeight = 28;
+constexpr int leastRowHeight = 24;
 constexpr int mostVisible = 100; // as many as one metrics request may name
 
 constexpr std::array<int, SandboxTableModel::ColumnCount> defaultWidths{
@@ -55,13 +55,11 @@ SandboxTableView::SandboxTableView(QWidget *parent)
     setMouseTracking(true);
     setVerticalScrollMode(ScrollPerPixel);
     setHorizontalScrollMode(ScrollPerPixel);
-    verticalScrollBar()->setSingleStep(fixedRowHeight);
     setSortingEnabled(false);
 
     verticalHeader()->hide();
     verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
-    verticalHeader()->setMinimumSectionSize(fixedRowHeight);
-    verticalHeader()->setDefaultSectionSize(fixedRowHeight);
+    verticalHeader()->setMinimumSectionSize(leastRowHeight);
 
     setHorizontalHeader(new TableHeader(this));
     QHeaderView *header = horizontalHeader();
@@ -71,10 +69,10 @@ SandboxTableView::SandboxTableView(QWidget *parent)
     header->setStretchLastSection(true);
     header->setHighlightSections(false);
     header->setMinimumSectionSize(48);
-    header->setFixedHeight(fixedRowHeight);
     header->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     header->setContextMenuPolicy(Qt::CustomContextMenu);
     header->setSortIndicatorShown(true);
+    setRowHeight(m_delegate->rowHeight());
     connect(header, &QWidget::customContextMenuRequested, this, &SandboxTableView::showHeaderMenu);
     connect(header, &QHeaderView::sectionResized, this, &SandboxTableView::columnsChanged);
     connect(header, &QHeaderView::sectionMoved, this, &SandboxTableView::columnsChanged);
@@ -168,6 +166,15 @@ void SandboxTableView::setStale(bool stale)
 {
     m_delegate->setStale(stale);
     viewport()->update();
+}
+
+void SandboxTableView::setRowHeight(int height)
+{
+    m_delegate->setRowHeight(height);
+    verticalHeader()->setDefaultSectionSize(height);
+    verticalScrollBar()->setSingleStep(height);
+    horizontalHeader()->setFixedHeight(std::max(height, 28));
+    m_visibleDebounce.start();
 }
 
 void SandboxTableView::setContextActions(const QList<QAction *> &actions)
@@ -331,8 +338,8 @@ void SandboxTableView::setHoverRow(int row)
     m_delegate->setHoverRow(row);
     for (const int changed : {before, row}) {
         if (changed >= 0 && m_model && changed < m_model->rowCount())
-            viewport()->update(
-                QRect(0, rowViewportPosition(changed), viewport()->width(), fixedRowHeight));
+            viewport()->update(QRect(0, rowViewportPosition(changed), viewport()->width(),
+                                     m_delegate->rowHeight()));
     }
     // Nothing may move under the pointer.
     if (m_model)

@@ -32,6 +32,8 @@ public:
     /// Words to underline where they occur.
     void setMatches(const QStringList &words);
     void setStale(bool stale);
+    /// Of every row and of the header, in px.
+    void setRowHeight(int height);
     /// Shown by right click, Menu key and Shift+F10.
     void setContextActions(const QList<QAction *> &actions);
 

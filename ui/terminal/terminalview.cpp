@@ -56,7 +56,7 @@ TerminalView::TerminalView(QWidget *parent)
     : QAbstractScrollArea(parent)
     , m_screen(80, 24)
     , m_parser(m_screen, *this)
-    , m_colors(theme::isDark())
+    , m_colors(theme::isTerminalDark())
     , m_pasteBar(new PasteBar(this))
 {
     installTerminalAccessibility();
@@ -387,7 +387,7 @@ void TerminalView::applyFont()
 
 void TerminalView::applyColors()
 {
-    m_colors = TerminalColors(theme::isDark());
+    m_colors = TerminalColors(theme::isTerminalDark());
     m_parser.setColors(m_colors.foreground() & 0xffffff, m_colors.background() & 0xffffff,
                        m_colors.palette());
     viewport()->update();
