@@ -8,6 +8,7 @@
 #include "ui/commands/outputview.h"
 #include "ui/common/banner.h"
 #include "ui/common/format.h"
+#include "ui/common/tableheader.h"
 #include "ui/common/theme.h"
 
 #include <QCheckBox>
@@ -208,6 +209,7 @@ struct CommandsPane::Private : QObject {
         runBox = new QComboBox(area);
         runBox->setObjectName(QStringLiteral("runBox"));
         runBox->setAccessibleName(tr("Commands run so far"));
+        runBox->setAccessibleDescription(tr("Commands run so far"));
         runBox->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
         runBox->setMinimumContentsLength(24);
         runBox->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
@@ -296,7 +298,9 @@ struct CommandsPane::Private : QObject {
         processes->verticalHeader()->hide();
         processes->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
         processes->verticalHeader()->setDefaultSectionSize(kRowHeight);
+        processes->setHorizontalHeader(new TableHeader(processes, 4));
         QHeaderView *header = processes->horizontalHeader();
+        header->setFixedHeight(kRowHeight);
         header->setHighlightSections(false);
         header->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
         header->setSectionResizeMode(ProcessModel::CommandColumn, QHeaderView::Stretch);

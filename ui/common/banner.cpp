@@ -24,7 +24,7 @@ Banner::Banner(QWidget *parent)
     setObjectName(QStringLiteral("banner"));
     setAccessibleName(tr("Notice"));
     auto *layout = new QHBoxLayout(this);
-    layout->setContentsMargins(12, 6, 8, 6);
+    layout->setContentsMargins(12, 4, 8, 4);
     layout->setSpacing(8);
 
     m_icon = new QLabel(this);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "ui/sandboxes/tableheader.h"
+#include "ui/common/tableheader.h"
 
 #include "ui/common/theme.h"
 
@@ -8,13 +8,13 @@
 namespace moru {
 namespace {
 
-constexpr int padding = 8; // as in the cells
 constexpr int arrowSide = 16;
 
 } // namespace
 
-TableHeader::TableHeader(QWidget *parent)
+TableHeader::TableHeader(QWidget *parent, int padding)
     : QHeaderView(Qt::Horizontal, parent)
+    , m_padding(padding)
 {
     setSectionsClickable(true);
 }
@@ -30,7 +30,7 @@ void TableHeader::paintSection(QPainter *painter, const QRect &rect, int logical
     const auto alignment = Qt::Alignment(
         model()->headerData(logicalIndex, orientation(), Qt::TextAlignmentRole).toInt());
     const bool right = alignment.testFlag(Qt::AlignRight);
-    QRect inside = rect.adjusted(padding, 0, -padding, -1);
+    QRect inside = rect.adjusted(m_padding, 0, -m_padding, -1);
     if (isSortIndicatorShown() && sortIndicatorSection() == logicalIndex) {
         const bool descending = sortIndicatorOrder() == Qt::DescendingOrder;
         const QIcon arrow =

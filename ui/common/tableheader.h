@@ -9,11 +9,15 @@ namespace moru {
 class TableHeader : public QHeaderView {
     Q_OBJECT
 public:
-    explicit TableHeader(QWidget *parent = nullptr);
+    /// `padding` = px before the cells' texts.
+    explicit TableHeader(QWidget *parent = nullptr, int padding = 8);
 
 protected:
     void paintSection(QPainter *painter, const QRect &rect, int logicalIndex) const override;
     void paintEvent(QPaintEvent *event) override;
+
+private:
+    int m_padding;
 };
 
 } // namespace moru

@@ -29,6 +29,7 @@ ConnectionBox::ConnectionBox(ConnectionManager &connections, QWidget *parent)
 {
     setObjectName(QStringLiteral("connectionBox"));
     setAccessibleName(tr("Connection"));
+    setAccessibleDescription(tr("Connection"));
     setToolTip(tr("The connection whose sandboxes are shown"));
     setSizeAdjustPolicy(AdjustToMinimumContentsLengthWithIcon);
     setMinimumContentsLength(16);

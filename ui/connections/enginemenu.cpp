@@ -61,7 +61,7 @@ QString EngineMenu::stateWord(EngineHost::State state)
     case EngineHost::State::Starting:
         return tr("starting");
     case EngineHost::State::Running:
-        return tr("ok");
+        return tr("running");
     case EngineHost::State::Stopping:
         return tr("stopping");
     case EngineHost::State::Failed:

@@ -23,7 +23,7 @@ ChoiceBar::ChoiceBar(const QList<Answer> &answers, const QString &forAll, QWidge
 {
     setAccessibleName(tr("Question"));
     auto *layout = new QHBoxLayout(this);
-    layout->setContentsMargins(12, 6, 8, 6);
+    layout->setContentsMargins(12, 4, 8, 4);
     layout->setSpacing(8);
 
     m_icon = new QLabel(this);

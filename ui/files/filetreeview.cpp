@@ -3,6 +3,7 @@
 
 #include "app/models/filetreemodel.h"
 #include "ui/common/format.h"
+#include "ui/common/tableheader.h"
 #include "ui/common/theme.h"
 #include "ui/files/filewords.h"
 
@@ -132,6 +133,8 @@ FileTreeView::FileTreeView(FileStore &store, FileTreeModel &model, QWidget *pare
     setDragDropMode(QAbstractItemView::DropOnly);
     setDropIndicatorShown(false);
     setFrameShape(QFrame::NoFrame);
+    setHeader(new TableHeader(this, 4));
+    header()->setFixedHeight(28);
     setSortingEnabled(true);
     header()->setStretchLastSection(false);
     header()->setSortIndicator(FileTreeModel::NameColumn, Qt::AscendingOrder);

@@ -82,7 +82,7 @@ DetailsPanel::DetailsPanel(Prompt &prompt, QWidget *parent)
     auto *headerLine = new QWidget(m_content);
     headerLine->setObjectName(QStringLiteral("detailsHeader"));
     m_header = new QHBoxLayout(headerLine);
-    m_header->setContentsMargins(12, 6, 8, 6);
+    m_header->setContentsMargins(12, 4, 8, 4);
     m_header->setSpacing(8);
     m_stateIcon = new QLabel(headerLine);
     m_stateIcon->setFixedSize(iconSide, iconSide);
@@ -134,13 +134,20 @@ DetailsPanel::DetailsPanel(Prompt &prompt, QWidget *parent)
     m_tabs->tabBar()->setDrawBase(false);
     m_tabs->tabBar()->setElideMode(Qt::ElideNone);
     m_tabs->setUsesScrollButtons(true);
-    m_newTerminal = new QToolButton(m_tabs);
+    auto *corner = new QWidget(m_tabs);
+    auto *cornerLine = new QHBoxLayout(corner);
+    cornerLine->setContentsMargins(0, 0, 8, 0);
+    m_newTerminal = new QToolButton(corner);
+    cornerLine->addWidget(m_newTerminal);
     m_newTerminal->setObjectName(QStringLiteral("newTerminalButton"));
     m_newTerminal->setAccessibleName(tr("New terminal"));
     m_newTerminal->setAutoRaise(true);
     m_newTerminal->setIcon(theme::icon(QStringLiteral("add")));
     m_newTerminal->setToolTip(tr("New terminal"));
-    m_tabs->setCornerWidget(m_newTerminal);
+    m_newTerminal->setText(tr("New terminal"));
+    m_newTerminal->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    m_newTerminal->setIconSize(QSize(iconSide, iconSide));
+    m_tabs->setCornerWidget(corner);
     column->addWidget(m_tabs, 1);
     m_pages->addWidget(m_content);
 

@@ -611,8 +611,12 @@ void MainWindow::buildStatusBar()
         m_engineButton->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
         m_engineButton->setIconSize(QSize(16, 16));
         m_engineButton->setIcon(theme::icon(QStringLiteral("engine")));
-        m_engineButton->setPopupMode(QToolButton::InstantPopup);
-        m_engineButton->setMenu(m_engineMenu);
+        m_engineButton->setToolTip(tr("What the engine on this machine does"));
+        // Not setMenu(): the style's arrow has no room in a line this low.
+        connect(m_engineButton, &QToolButton::clicked, this, [this] {
+            m_engineMenu->popup(
+                m_engineButton->mapToGlobal(QPoint(0, -m_engineMenu->sizeHint().height())));
+        });
         m_engineButton->setFocusPolicy(Qt::TabFocus);
         statusBar()->addPermanentWidget(m_engineButton);
         onEngineState();
@@ -1198,9 +1202,6 @@ void MainWindow::updateStatus()
         else if (m_store->phase() == SandboxStore::Phase::Loading)
             parts << tr("loading");
     }
-    const EngineHost *engine = m_connections.engine();
-    if (engine && isLocal())
-        parts << tr("local engine %1").arg(EngineMenu::stateWord(engine->state()));
     const QString text = parts.join(QStringLiteral(" \u2013 "));
     if (m_status->text() != text) {
         m_status->setText(text);

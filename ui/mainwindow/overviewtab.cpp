@@ -3,6 +3,7 @@
 
 #include "app/core/tooltip.h"
 #include "ui/common/format.h"
+#include "ui/common/tableheader.h"
 #include "ui/common/theme.h"
 #include "ui/sandboxes/presentation.h"
 
@@ -69,11 +70,14 @@ OverviewTab::OverviewTab(QWidget *parent)
     m_metadata = new QTreeWidget(content);
     m_metadata->setObjectName(QStringLiteral("overviewMetadata"));
     m_metadata->setAccessibleName(tr("Metadata"));
+    m_metadata->setHeader(new TableHeader(m_metadata, 4));
+    m_metadata->setFrameShape(QFrame::NoFrame);
     m_metadata->setHeaderLabels({tr("Metadata"), tr("Value")});
     m_metadata->setRootIsDecorated(false);
     m_metadata->setUniformRowHeights(true);
     m_metadata->setAllColumnsShowFocus(true);
-    m_metadata->header()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+    m_metadata->header()->setFixedHeight(28);
+    m_metadata->header()->setStretchLastSection(true);
     m_metadata->header()->resizeSection(0, 140);
     m_metadata->setMinimumWidth(240);
     m_metadata->setMinimumHeight(96);

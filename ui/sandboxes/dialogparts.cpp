@@ -84,7 +84,7 @@ QWidget *connectionLine(const ConnectionSpec &spec, QWidget *parent)
                             : Qt::black);
         word->setPalette(colors);
         word->setAutoFillBackground(true);
-        word->setContentsMargins(6, 1, 6, 1);
+        word->setContentsMargins(8, 0, 8, 0);
         layout->addWidget(word);
     }
     layout->addStretch();

@@ -36,6 +36,7 @@ KillByIdDialog::KillByIdDialog(const ConnectionManager &connections, const Conne
     m_connection = new QComboBox(this);
     m_connection->setObjectName(QStringLiteral("killConnectionBox"));
     m_connection->setAccessibleName(tr("Connection"));
+    m_connection->setAccessibleDescription(tr("Connection"));
     for (const Connection *connection : connections.connections()) {
         m_connection->addItem(dialogparts::where(connection->spec()), connection->id());
         if (connection == current)

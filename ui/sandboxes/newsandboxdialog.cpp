@@ -82,10 +82,12 @@ NewSandboxDialog::NewSandboxDialog(SandboxStore &store, Settings &settings, QWid
     m_unit = new QComboBox(end);
     m_unit->setObjectName(QStringLiteral("timeoutUnitBox"));
     m_unit->setAccessibleName(tr("Unit of time"));
+    m_unit->setAccessibleDescription(tr("Unit of time"));
     m_unit->addItems({tr("minutes"), tr("hours")});
     m_onTimeout = new QComboBox(end);
     m_onTimeout->setObjectName(QStringLiteral("onTimeoutBox"));
     m_onTimeout->setAccessibleName(tr("What happens then"));
+    m_onTimeout->setAccessibleDescription(tr("What happens then"));
     m_onTimeout->addItem(tr("kill it"), static_cast<int>(OnTimeout::Kill));
     m_onTimeout->addItem(tr("pause it"), static_cast<int>(OnTimeout::Pause));
     endLayout->addWidget(m_timeout);

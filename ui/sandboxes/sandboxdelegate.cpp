@@ -270,8 +270,8 @@ void SandboxDelegate::paintState(const Cell &cell, const SandboxRow &row) const
     }
     const int y = cell.rect.top() + (cell.rect.height() - iconSide) / 2;
     cell.painter->drawPixmap(QPoint(cell.rect.left(), y), icon);
-    drawText(cell, cell.rect.adjusted(iconSide + 6, 0, 0, 0), presentation::stateWord(state), color,
-             cell.font, Qt::AlignLeft, Qt::ElideRight);
+    drawText(cell, cell.rect.adjusted(iconSide + padding, 0, 0, 0), presentation::stateWord(state),
+             color, cell.font, Qt::AlignLeft, Qt::ElideRight);
 }
 
 void SandboxDelegate::paintUsage(const Cell &cell, double fraction, const QString &number) const
@@ -279,7 +279,7 @@ void SandboxDelegate::paintUsage(const Cell &cell, double fraction, const QStrin
     fraction = std::clamp(fraction, 0.0, 1.0);
     QRect text = cell.rect;
     // The number keeps its place when the column gets too narrow for both.
-    if (cell.rect.width() >= barWidth + 48) {
+    if (cell.rect.width() >= barWidth + padding + 40) {
         QPainter &painter = *cell.painter;
         const QRectF bar(cell.rect.left(), cell.rect.top() + (cell.rect.height() - barHeight) / 2.0,
                          barWidth, barHeight);
@@ -299,7 +299,7 @@ void SandboxDelegate::paintUsage(const Cell &cell, double fraction, const QStrin
             painter.drawRoundedRect(filled, std::min(3.0, filled.width() / 2), 3);
         }
         painter.restore();
-        text.setLeft(cell.rect.left() + barWidth + 6);
+        text.setLeft(cell.rect.left() + barWidth + padding);
     }
     drawText(cell, text, number, cell.text, cell.font, Qt::AlignRight, Qt::ElideRight);
 }
@@ -324,7 +324,7 @@ void SandboxDelegate::paintMetadata(const Cell &cell, const Metadata &metadata) 
         const auto it = nameFirst ? metadata.constFind(nameKey) : next++;
         nameFirst = false;
         const QString text = oneLine(it.key() + QLatin1Char('=') + it.value());
-        const int wanted = std::min(metrics.horizontalAdvance(text) + 2, 200) + 14;
+        const int wanted = std::min(metrics.horizontalAdvance(text) + 2, 200) + 2 * padding;
         const int room = cell.rect.right() + 1 - x;
         const int width = std::min(wanted, room);
         if (width < 40)
@@ -338,9 +338,9 @@ void SandboxDelegate::paintMetadata(const Cell &cell, const Metadata &metadata) 
         painter.setBrush(back);
         painter.drawRoundedRect(label, 4, 4);
         painter.restore();
-        drawText(cell, label.adjusted(7, 0, -7, 0), text, cell.text, cell.font, Qt::AlignLeft,
-                 Qt::ElideRight, true);
-        x += width + 6;
+        drawText(cell, label.adjusted(padding, 0, -padding, 0), text, cell.text, cell.font,
+                 Qt::AlignLeft, Qt::ElideRight, true);
+        x += width + 4;
     }
     const qsizetype rest = metadata.size() - shown;
     if (rest > 0 && cell.rect.right() + 1 - x > 20)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/sandboxes/sandboxtableview.h"
 
+#include "ui/common/tableheader.h"
 #include "ui/common/theme.h"
 #include "ui/sandboxes/sandboxdelegate.h"
-#include "ui/sandboxes/tableheader.h"
 
 #include <QContextMenuEvent>
 #include <QHeaderView>

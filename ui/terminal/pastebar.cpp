@@ -36,7 +36,7 @@ PasteBar::PasteBar(QWidget *parent)
     m_cancel->setAccessibleName(tr("Do not paste"));
 
     auto *layout = new QHBoxLayout(this);
-    layout->setContentsMargins(12, 6, 8, 6);
+    layout->setContentsMargins(12, 4, 8, 4);
     layout->setSpacing(8);
     layout->addWidget(m_label, 1);
     layout->addWidget(m_filtered);
