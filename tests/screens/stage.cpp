@@ -351,9 +351,13 @@ chmod 755 app/tests/test_basket.py
     await(
         [&] {
             int metrics = 0;
-            for (int row = 0; row < m_window->store()->count(); ++row)
-                metrics += m_window->store()->at(row).metric ? 1 : 0;
-            return metrics >= 6;
+            int atWork = 0;
+            for (int row = 0; row < m_window->store()->count(); ++row) {
+                const auto &metric = m_window->store()->at(row).metric;
+                metrics += metric ? 1 : 0;
+                atWork += metric && metric->cpuUsedPercent > 2 ? 1 : 0;
+            }
+            return metrics >= 6 && atWork > 0;
         },
         QStringLiteral("metrics of all sandboxes"));
 }
