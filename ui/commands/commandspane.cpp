@@ -180,12 +180,12 @@ struct CommandsPane::Private : QObject {
         banner->setObjectName(QStringLiteral("commandsBanner"));
         layout->addWidget(banner);
 
-        auto *rows = new QSplitter(Qt::Vertical, &q);
+        auto *rows = new QSplitter(Qt::Horizontal, &q);
         rows->setChildrenCollapsible(false);
         rows->addWidget(buildOutput());
         rows->addWidget(buildProcesses());
         rows->setStretchFactor(0, 1);
-        rows->setSizes({300, 140});
+        rows->setSizes({680, 400});
         layout->addWidget(rows, 1);
 
         clock.setInterval(kClockMs);
@@ -264,12 +264,17 @@ struct CommandsPane::Private : QObject {
         processNote->setTextFormat(Qt::PlainText);
         processNote->setForegroundRole(QPalette::PlaceholderText);
         head->addWidget(processNote, 1);
+        layout->addLayout(head);
+
+        auto *foot = new QHBoxLayout;
+        foot->setContentsMargins(8, 4, 8, 4);
+        foot->setSpacing(8);
         const auto button = [&](const QString &text, const QString &spoken, const char *name) {
             auto *b = new QPushButton(text, area);
             b->setObjectName(QLatin1String(name));
             b->setAccessibleName(spoken);
             b->setAutoDefault(false);
-            head->addWidget(b);
+            foot->addWidget(b);
             return b;
         };
         processRetry =
@@ -279,10 +284,9 @@ struct CommandsPane::Private : QObject {
         terminateButton = button(tr("Terminate"), tr("Ask the selected commands to end (SIGTERM)"),
                                  "terminateButton");
         // What loses data stands apart from what asks.
-        head->addSpacing(16);
+        foot->addStretch();
         killButton = button(tr("Kill"), tr("End the selected commands at once (SIGKILL)"),
                             "killProcessButton");
-        layout->addLayout(head);
 
         processes = new QTableView(area);
         processes->setObjectName(QStringLiteral("processTable"));
@@ -304,10 +308,11 @@ struct CommandsPane::Private : QObject {
         header->setHighlightSections(false);
         header->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
         header->setSectionResizeMode(ProcessModel::CommandColumn, QHeaderView::Stretch);
-        header->resizeSection(ProcessModel::PidColumn, 80);
-        header->resizeSection(ProcessModel::TagColumn, 120);
-        header->resizeSection(ProcessModel::OriginColumn, 100);
+        header->resizeSection(ProcessModel::PidColumn, 64);
+        header->resizeSection(ProcessModel::TagColumn, 72);
+        header->resizeSection(ProcessModel::OriginColumn, 80);
         layout->addWidget(processes, 1);
+        layout->addLayout(foot);
         return area;
     }
 

@@ -10,9 +10,9 @@
 #include <QPainter>
 #include <QPalette>
 #include <QPixmapCache>
+#include <QProxyStyle>
 #include <QSettings>
 #include <QStyle>
-#include <QStyleFactory>
 
 #if QT_CONFIG(dbus)
 #include <QDBusConnection>
@@ -222,6 +222,24 @@ private:
     bool m_platformIsDark = false;
 };
 
+/// Fusion without its own coloured pixmaps on the buttons of dialogs, and with grid lines that can
+/// be seen on dark ground too.
+class QuietFusion final : public QProxyStyle {
+public:
+    QuietFusion()
+        : QProxyStyle(QStringLiteral("Fusion"))
+    {}
+    int styleHint(StyleHint hint, const QStyleOption *option, const QWidget *widget,
+                  QStyleHintReturn *data) const override
+    {
+        if (hint == SH_DialogButtonBox_ButtonsHaveIcons)
+            return 0;
+        if (hint == SH_Table_GridLineColor)
+            return static_cast<int>(color(Token::Hairline).rgb());
+        return QProxyStyle::styleHint(hint, option, widget, data);
+    }
+};
+
 struct State {
     QApplication *app = nullptr;
     Scheme scheme = Scheme::System;
@@ -358,8 +376,9 @@ void install(QApplication &app, bool assumeDark)
 
     // The native Windows styles cannot be dark, and the plain one is a relic: both give way.
     const QString style = app.style() ? app.style()->name() : QString();
-    if (style.startsWith(QLatin1String("windows"), Qt::CaseInsensitive) || style.isEmpty())
-        QApplication::setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
+    if (style.startsWith(QLatin1String("windows"), Qt::CaseInsensitive) || style.isEmpty()
+        || style.compare(QLatin1String("fusion"), Qt::CaseInsensitive) == 0)
+        QApplication::setStyle(new QuietFusion);
 
     QIcon appIcon;
     for (const int size : {16, 24, 32, 48, 64, 128, 256})

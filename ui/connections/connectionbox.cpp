@@ -31,8 +31,9 @@ ConnectionBox::ConnectionBox(ConnectionManager &connections, QWidget *parent)
     setAccessibleName(tr("Connection"));
     setAccessibleDescription(tr("Connection"));
     setToolTip(tr("The connection whose sandboxes are shown"));
-    setSizeAdjustPolicy(AdjustToMinimumContentsLengthWithIcon);
+    setSizeAdjustPolicy(AdjustToContents);
     setMinimumContentsLength(16);
+    setMaximumWidth(320);
     setIconSize(QSize(16, 16));
     fill();
     if (count() > 0)

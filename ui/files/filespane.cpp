@@ -217,6 +217,9 @@ struct FilesPane::Private : QObject {
         rows->setSizes({400, 140});
         layout->addWidget(rows, 1);
 
+        // The keyboard goes to the files as soon as there are some.
+        connect(stack, &QStackedWidget::currentChanged, this,
+                [this] { q.setFocusProxy(stack->currentWidget() == tree ? tree : nullptr); });
         connect(pathEdit, &QLineEdit::returnPressed, this, [this] { goTo(pathEdit->text()); });
         connect(tree, &QTreeView::activated, this, [this](const QModelIndex &index) {
             const FileNode *node = model.node(index);

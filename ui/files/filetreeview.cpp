@@ -73,7 +73,17 @@ void FileDelegate::initStyleOption(QStyleOptionViewItem *option, const QModelInd
     const QString icon = link                          ? QStringLiteral("link")
                          : type == FileType::Directory ? QStringLiteral("folder")
                                                        : QStringLiteral("file");
+    // White only where the selection is strong.
+    const bool pale = option->state.testFlag(QStyle::State_Selected) && option->widget
+                      && !option->widget->hasFocus();
     option->icon = theme::icon(icon);
+    if (pale) {
+        const QPixmap drawn =
+            option->icon.pixmap(option->decorationSize, option->widget->devicePixelRatioF());
+        option->icon = QIcon();
+        option->icon.addPixmap(drawn, QIcon::Normal);
+        option->icon.addPixmap(drawn, QIcon::Selected);
+    }
 
     const auto *model = qobject_cast<const FileTreeModel *>(index.model());
     const FileNode *node = model ? model->node(index) : nullptr;

@@ -82,7 +82,7 @@ DetailsPanel::DetailsPanel(Prompt &prompt, QWidget *parent)
     auto *headerLine = new QWidget(m_content);
     headerLine->setObjectName(QStringLiteral("detailsHeader"));
     m_header = new QHBoxLayout(headerLine);
-    m_header->setContentsMargins(12, 4, 8, 4);
+    m_header->setContentsMargins(8, 4, 8, 4);
     m_header->setSpacing(8);
     m_stateIcon = new QLabel(headerLine);
     m_stateIcon->setFixedSize(iconSide, iconSide);
@@ -131,7 +131,6 @@ DetailsPanel::DetailsPanel(Prompt &prompt, QWidget *parent)
     m_tabs->setIconSize(QSize(iconSide, iconSide));
     m_tabs->tabBar()->setObjectName(QStringLiteral("detailsTabBar"));
     m_tabs->tabBar()->setAccessibleName(tr("Views of the sandbox"));
-    m_tabs->tabBar()->setDrawBase(false);
     m_tabs->tabBar()->setElideMode(Qt::ElideNone);
     m_tabs->setUsesScrollButtons(true);
     auto *corner = new QWidget(m_tabs);
@@ -276,6 +275,7 @@ void DetailsPanel::openNewTerminal()
     const auto at = static_cast<int>(m_current->terminals.size());
     m_tabs->insertTab(at, host, theme::icon(QStringLiteral("terminal")), QString());
     updateTabTexts();
+    m_current->reachKnown = false; // the new page has not been told yet
     refreshReach(*m_current);
     m_tabs->setCurrentWidget(host);
     focusCurrent();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/mainwindow/helpdialogs.h"
 
+#include "ui/common/tableheader.h"
+
 #include <QAction>
 #include <QApplication>
 #include <QDialog>
@@ -68,6 +70,8 @@ void showShortcuts(QWidget *parent, const QList<QAction *> &actions)
     auto *tree = new QTreeWidget(dialog);
     tree->setObjectName(QStringLiteral("shortcutsTree"));
     tree->setAccessibleName(Words::tr("Shortcuts"));
+    tree->setHeader(new TableHeader(tree, 4));
+    tree->header()->setFixedHeight(28);
     tree->setHeaderLabels({Words::tr("What"), Words::tr("Keys")});
     tree->setRootIsDecorated(false);
     tree->setItemsExpandable(false);
@@ -85,9 +89,12 @@ void showShortcuts(QWidget *parent, const QList<QAction *> &actions)
         QFont bold = tree->font();
         bold.setWeight(QFont::DemiBold);
         section->setFont(0, bold);
+        section->setSizeHint(0, QSize(0, 28));
     };
     const auto add = [&](const QString &what, const QString &keys) {
-        new QTreeWidgetItem(section, {what, keys});
+        auto *item = new QTreeWidgetItem(section, {what, keys});
+        item->setSizeHint(0, QSize(0, 20));
+        item->setFirstColumnSpanned(keys.isEmpty());
     };
     for (const QAction *action : actions) {
         if (action->shortcuts().isEmpty())
@@ -151,6 +158,7 @@ void showAbout(QWidget *parent)
     text->addStretch();
     addClose(*dialog);
     dialog->setMinimumWidth(480);
+    dialog->resize(480, dialog->layout()->totalHeightForWidth(480));
     dialog->open();
 }
 

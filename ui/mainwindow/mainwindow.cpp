@@ -514,6 +514,7 @@ void MainWindow::buildCentral()
     m_list->setMinimumHeight(120);
     m_details = new DetailsPanel(m_prompt, m_down);
     m_details->setMinimumHeight(160);
+    m_details->hide(); // until there is something to look at
     m_across->setStretchFactor(0, 0);
     m_across->setStretchFactor(1, 1);
     m_down->setStretchFactor(0, 1);
@@ -597,6 +598,7 @@ void MainWindow::buildStatusBar()
 {
     statusBar()->setSizeGripEnabled(false);
     statusBar()->setObjectName(QStringLiteral("statusBar"));
+    statusBar()->setMinimumHeight(28); // with and without the engine's button
     m_status = new QLabel(this);
     m_status->setObjectName(QStringLiteral("statusLabel"));
     m_status->setTextFormat(Qt::PlainText);
@@ -826,6 +828,7 @@ void MainWindow::onSelectionChanged()
     // With nothing selected the last subject stays: a killed sandbox can still be read.
     if (!id.isEmpty() && m_store)
         m_details->showSandbox(*m_store, id);
+    showOrHideDetails();
     updateActions();
     updateStatus();
 }
@@ -1176,6 +1179,13 @@ void MainWindow::updateCounts()
         m_running = count - m_paused;
     }
     m_states->setCounts(m_running, m_paused);
+    showOrHideDetails();
+}
+
+void MainWindow::showOrHideDetails()
+{
+    // Of two empty halves the upper one says what to do.
+    m_details->setVisible((m_store && m_store->count() > 0) || !m_details->sandboxId().isEmpty());
 }
 
 void MainWindow::updateStatus()
@@ -1323,7 +1333,9 @@ void MainWindow::nextPane(int step)
     QList<QWidget *> parts{m_filter};
     if (m_states->isVisible())
         parts << m_states;
-    parts << m_list << m_details;
+    parts << m_list;
+    if (m_details->isVisible())
+        parts << m_details;
     const QWidget *focus = QApplication::focusWidget();
     qsizetype at = 0;
     for (qsizetype i = 0; i < parts.size(); ++i) {
@@ -1432,6 +1444,17 @@ void MainWindow::hideEvent(QHideEvent *event)
     QMainWindow::hideEvent(event);
     m_clock.stop();
     updateHidden();
+}
+
+bool MainWindow::focusNextPrevChild(bool next)
+{
+    // Panes are made late and stand at the end of the order; the status bar comes after them.
+    QWidget *last = previousInFocusChain();
+    while (last != this && last->focusPolicy() == Qt::NoFocus)
+        last = last->previousInFocusChain();
+    if (m_engineButton && last != m_engineButton && last != this)
+        setTabOrder(last, m_engineButton);
+    return QMainWindow::focusNextPrevChild(next);
 }
 
 void MainWindow::resizeEvent(QResizeEvent *event)

@@ -56,6 +56,7 @@ protected:
     void showEvent(QShowEvent *event) override;
     void hideEvent(QHideEvent *event) override;
     void resizeEvent(QResizeEvent *event) override;
+    bool focusNextPrevChild(bool next) override;
 
 private:
     /// Why an action cannot be done now, for its tooltip; empty = it can.
@@ -92,6 +93,7 @@ private:
 
     void updateActions(); ///< the one place that decides what is enabled, and says why not
     void updateCounts();
+    void showOrHideDetails();
     void updateStatus();
     void updateStaleness();
     void updateTitle();

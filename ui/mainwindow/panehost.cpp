@@ -16,6 +16,8 @@ PaneHost::PaneHost(const QString &icon, Factory factory, QWidget *parent)
     m_layout->setContentsMargins(0, 0, 0, 0);
     m_placeholder = new Placeholder(QStringLiteral("unreachableState"),
                                     QStringLiteral("unreachableButton"), this);
+    m_placeholder->setBackgroundRole(QPalette::Base);
+    m_placeholder->setAutoFillBackground(true);
     m_layout->addWidget(m_placeholder);
     connect(m_placeholder, &Placeholder::actionTriggered, this, &PaneHost::actionTriggered);
 }

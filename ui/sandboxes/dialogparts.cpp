@@ -52,6 +52,15 @@ QLabel *text(const QString &text, QWidget *parent)
     return label;
 }
 
+void fit(QDialog &dialog)
+{
+    const int width = std::max(dialog.minimumWidth(), dialog.layout()->minimumSize().width());
+    const int height = dialog.layout()->hasHeightForWidth()
+                           ? dialog.layout()->totalHeightForWidth(width)
+                           : dialog.sizeHint().height();
+    dialog.resize(width, height);
+}
+
 QString where(const ConnectionSpec &spec)
 {
     return spec.production ? Words::tr("%1 (PRODUCTION)").arg(spec.name) : spec.name;

@@ -16,6 +16,8 @@ QVBoxLayout *frame(QDialog &dialog, const QString &name);
 QLabel *heading(const QString &text, QWidget *parent);
 /// Wrapped plain text that can be selected.
 QLabel *text(const QString &text, QWidget *parent);
+/// As high as its wrapped texts are at its width; a layout guesses more.
+void fit(QDialog &dialog);
 /// "in Acme", with the word PRODUCTION where that is so.
 QString where(const ConnectionSpec &spec);
 /// A line with the connection and, for a production one, the word in its colour.

@@ -4,6 +4,7 @@
 #include "app/core/tooltip.h"
 #include "ui/common/armedbutton.h"
 #include "ui/common/format.h"
+#include "ui/common/tableheader.h"
 #include "ui/common/theme.h"
 #include "ui/sandboxes/dialogparts.h"
 #include "ui/sandboxes/impactprobe.h"
@@ -180,6 +181,8 @@ void KillDialog::buildList(QVBoxLayout &layout, const Notes &notes)
     m_list->setUniformRowHeights(true);
     m_list->setAllColumnsShowFocus(true);
     m_list->setTextElideMode(Qt::ElideMiddle);
+    m_list->setHeader(new TableHeader(m_list, 4));
+    m_list->header()->setFixedHeight(28);
     m_list->setHeaderLabels({tr("Sandbox"), tr("Has run for"), tr("Running now"), tr("Result")});
     m_list->header()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     m_list->header()->setStretchLastSection(false);
@@ -190,6 +193,7 @@ void KillDialog::buildList(QVBoxLayout &layout, const Notes &notes)
     for (const Item &item : std::as_const(m_items)) {
         auto *row = new QTreeWidgetItem(m_list);
         row->setText(NameColumn, item.title);
+        row->setSizeHint(NameColumn, QSize(0, 24));
         row->setToolTip(NameColumn,
                         plainToolTip((QStringList(item.id) + notes.value(item.id)).join(u'\n')));
         row->setFlags(Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable);
@@ -197,7 +201,7 @@ void KillDialog::buildList(QVBoxLayout &layout, const Notes &notes)
     }
     m_list->setCurrentItem(m_list->topLevelItem(0));
     const int shown = static_cast<int>(std::min<qsizetype>(m_items.size(), 8));
-    m_list->setMinimumHeight(m_list->header()->sizeHint().height() + shown * 24 + 8);
+    m_list->setMinimumHeight(28 + shown * 24 + 4);
     connect(m_list, &QTreeWidget::itemChanged, this, [this](QTreeWidgetItem *row, int column) {
         if (column != NameColumn || m_fired)
             return;

@@ -69,6 +69,8 @@ NewSandboxDialog::NewSandboxDialog(SandboxStore &store, Settings &settings, QWid
     m_template->setEditText(last.isEmpty() ? QStringLiteral("base") : last);
     connect(m_template, &QComboBox::editTextChanged, this, &NewSandboxDialog::updateCreateButton);
     form->addRow(tr("&Template"), m_template);
+    // The letter to press is drawn wider than it was measured.
+    form->labelForField(m_template)->setMinimumWidth(64);
 
     auto *end = new QWidget(m_form);
     auto *endLayout = new QHBoxLayout(end);
@@ -236,7 +238,7 @@ void NewSandboxDialog::updateEnd()
     const NewSandbox spec = specification();
     const QDateTime now = QDateTime::currentDateTime();
     const QDateTime end = now.addSecs(spec.timeoutSeconds);
-    const QString time = QLocale().toString(end.time(), QLocale::ShortFormat);
+    const QString time = QLocale().toString(end.time(), QStringLiteral("HH:mm"));
     QString day;
     switch (now.date().daysTo(end.date())) {
     case 0:

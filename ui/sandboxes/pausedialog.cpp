@@ -74,6 +74,7 @@ PauseDialog::PauseDialog(const ConnectionSpec &connection, const QStringList &ti
     });
     connect(cancel, &QPushButton::clicked, this, &QDialog::reject);
     pause->setFocus();
+    dialogparts::fit(*this);
 }
 
 } // namespace moru

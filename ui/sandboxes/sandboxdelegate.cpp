@@ -17,6 +17,7 @@ constexpr int iconSide = 16;
 constexpr int barWidth = 48;
 constexpr int barHeight = 6;
 constexpr int shownLabels = 2;
+constexpr int moreWidth = 24;         // of "+3"
 constexpr qint64 warnBelow = 15 * 60; // seconds
 constexpr qint64 dangerBelow = 5 * 60;
 
@@ -208,7 +209,6 @@ void SandboxDelegate::drawText(const Cell &cell, const QRect &rect, const QStrin
                 range.start = static_cast<int>(at);
                 range.length = static_cast<int>(word.size());
                 range.format.setFontUnderline(true);
-                range.format.setFontWeight(QFont::DemiBold);
                 ranges << range;
             }
         }
@@ -322,10 +322,12 @@ void SandboxDelegate::paintMetadata(const Cell &cell, const Metadata &metadata) 
         if (!nameFirst && next == metadata.cend())
             break;
         const auto it = nameFirst ? metadata.constFind(nameKey) : next++;
+        const QString text =
+            oneLine(nameFirst ? it.value() : it.key() + QLatin1Char('=') + it.value());
         nameFirst = false;
-        const QString text = oneLine(it.key() + QLatin1Char('=') + it.value());
         const int wanted = std::min(metrics.horizontalAdvance(text) + 2, 200) + 2 * padding;
-        const int room = cell.rect.right() + 1 - x;
+        const bool isLast = shown + 1 == metadata.size();
+        const int room = cell.rect.right() + 1 - x - (isLast ? 0 : moreWidth);
         const int width = std::min(wanted, room);
         if (width < 40)
             break;

@@ -25,11 +25,15 @@ protected:
     {
         QPainter painter(this);
         painter.fillRect(rect(), palette().color(QPalette::Base));
+        painter.fillRect(QRect(0, 0, width(), 28), palette().color(QPalette::Window));
+        painter.fillRect(QRect(0, 27, width(), 1), theme::color(theme::Token::Hairline));
         painter.setRenderHint(QPainter::Antialiasing);
         painter.setPen(Qt::NoPen);
         painter.setBrush(theme::color(theme::Token::Hairline));
-        constexpr std::array columns{std::pair{8, 72}, std::pair{120, 168}, std::pair{316, 88},
-                                     std::pair{452, 72}, std::pair{572, 96}};
+        // Where the columns begin, and how much of each is filled.
+        constexpr std::array columns{std::pair{8, 72},   std::pair{112, 160}, std::pair{296, 56},
+                                     std::pair{376, 72}, std::pair{472, 96},  std::pair{600, 96},
+                                     std::pair{712, 120}};
         for (int row = 0; row < 8; ++row) {
             const int y = 28 + row * 28 + 9;
             for (const auto &[x, width] : columns)
@@ -101,8 +105,11 @@ void SandboxList::setStore(SandboxStore *store)
         disconnect(m_store, nullptr, this, nullptr);
     m_store = store;
     m_skeletonDelay.start();
-    if (store)
+    if (store) {
         connect(store, &SandboxStore::phaseChanged, this, &SandboxList::refresh);
+        // The model lets go of the last row while the store still counts it.
+        connect(store, &SandboxStore::rowsRemoved, this, &SandboxList::refresh);
+    }
     refresh();
 }
 

@@ -26,12 +26,12 @@ constexpr int mostVisible = 100; // as many as one metrics request may name
 constexpr std::array<int, SandboxTableModel::ColumnCount> defaultWidths{
     104, // state
     184, // id
-    104, // template
+    80,  // template
     96,  // started
-    132, // ends in
+    128, // ends in
     112, // cpu
-    132, // memory
-    180, // metadata
+    136, // memory
+    240, // metadata
 };
 
 } // namespace
