@@ -214,6 +214,10 @@ try:
     until(lambda: "read 42" in text.getText(0, -1), "the shell's answer as text")
     check(True, "the terminal is readable as text")
     nameless("terminal")
+    keys("ctrl+shift+t")
+    until(lambda: "read 42" not in focused().queryText().getText(0, -1)
+          and "$" in focused().queryText().getText(0, -1), "a second terminal with a prompt")
+    check(True, "a second terminal opens beside the first")
 
     for key, name, role in (("ctrl+shift+e", "Files", None), ("ctrl+shift+r", "Command", None), ("ctrl+i", "", None)):
         keys(key)
