@@ -45,13 +45,19 @@ QList<Process> parse(const QByteArray &output)
     const int own = lines.value(0).trimmed().toInt();
     QList<Process> processes;
     const qsizetype end = std::min(lines.size(), mostLines + 1);
+    // A sandbox with a kernel of its own has its threads as children of process 2; without one,
+    // process 2 is the first thing somebody started.
+    const bool hasKernel = std::any_of(lines.cbegin(), lines.cend(), [](const QByteArray &line) {
+        const QList<QByteArray> words = line.simplified().split(' ');
+        return words.size() == 4 && words[0] == "2" && words[3] == "kthreadd";
+    });
     for (qsizetype i = 1; i < end; ++i) {
         const QList<QByteArray> words = lines.at(i).simplified().split(' ');
         if (words.size() < 4)
             continue;
         const int pid = words[0].toInt();
         const int parent = words[1].toInt();
-        if (pid <= 1 || pid == own || parent == own || parent == 2 || pid == 2)
+        if (pid <= 1 || pid == own || parent == own || (hasKernel && (parent == 2 || pid == 2)))
             continue;
         Process process;
         process.cpuPercent = words[2].toDouble();

@@ -193,11 +193,11 @@ void KillDialog::buildList(QVBoxLayout &layout, const Notes &notes)
     for (const Item &item : std::as_const(m_items)) {
         auto *row = new QTreeWidgetItem(m_list);
         row->setText(NameColumn, item.title);
-        row->setSizeHint(NameColumn, QSize(0, 24));
         row->setToolTip(NameColumn,
                         plainToolTip((QStringList(item.id) + notes.value(item.id)).join(u'\n')));
         row->setFlags(Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable);
         row->setCheckState(NameColumn, Qt::Checked);
+        row->setSizeHint(NameColumn, QSize(0, 24));
     }
     m_list->setCurrentItem(m_list->topLevelItem(0));
     const int shown = static_cast<int>(std::min<qsizetype>(m_items.size(), 8));
