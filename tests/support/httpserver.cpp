@@ -82,7 +82,9 @@ private:
         if (m_left > 0 && m_server.m_paused)
             return false;
         while (m_left > 0) {
-            QByteArray part = m_rest.isEmpty() ? m_socket->read(m_left) : m_rest.left(m_left);
+            QByteArray part = m_rest.isEmpty()
+                                  ? m_socket->read(std::min(m_left, m_socket->bytesAvailable()))
+                                  : m_rest.left(m_left);
             m_rest.remove(0, std::min(part.size(), m_rest.size()));
             if (part.isEmpty())
                 return false;
