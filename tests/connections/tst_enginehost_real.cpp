@@ -8,7 +8,9 @@
 #include "tests/support/outcome.h"
 
 #include <QDir>
+#include <QFileInfo>
 #include <QProcess>
+#include <QScopeGuard>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -140,6 +142,81 @@ private slots:
         QVERIFY2(serves(first), qPrintable(first.lastError().message));
         QVERIFY2(serves(second), qPrintable(second.lastError().message));
         QCOMPARE(first.address().apiUrl, second.address().apiUrl);
+    }
+
+    /// The program lies in a folder that vanishes, as the mount of an AppImage does.
+    void theEngineOutlivesItsAppImage()
+    {
+        const QString mount = m_dir->filePath(QStringLiteral("mount ü"));
+        const QString program = mount + QStringLiteral("/usr/bin/moru-local");
+        QVERIFY(QDir().mkpath(QFileInfo(program).path()));
+        QVERIFY(QFile::copy(m_program, program));
+        const QMap<QByteArray, QByteArray> added{{"APPDIR", QFile::encodeName(mount)},
+                                                 {"APPIMAGE", "/nowhere/Moru.AppImage"},
+                                                 {"ARGV0", "Moru.AppImage"},
+                                                 {"OWD", "/nowhere"}};
+        for (auto it = added.begin(); it != added.end(); ++it)
+            qputenv(it.key().constData(), it.value());
+        const auto restore = qScopeGuard([&added] {
+            for (auto it = added.begin(); it != added.end(); ++it)
+                qunsetenv(it.key().constData());
+        });
+
+        EngineHost engine(program, stateDir());
+        Outcome<EngineHost::Diagnosis> diagnosis;
+        engine.doctor(this, diagnosis.done());
+        QTRY_VERIFY_WITH_TIMEOUT(diagnosis.arrived(), 60000);
+        QVERIFY2(diagnosis.ok() && diagnosis.value().ok,
+                 qPrintable(diagnosis.ok() ? diagnosis.value().text : diagnosis.error().message));
+        engine.start();
+        QVERIFY2(serves(engine), qPrintable(engine.lastError().message));
+        const QString copy = stateDir() + QStringLiteral("/program/moru-local");
+        const QString process = QStringLiteral("/proc/%1/").arg(enginePid());
+        QCOMPARE(QFile::symLinkTarget(process + QStringLiteral("exe")), copy);
+        QCOMPARE(
+            QFile::permissions(copy)
+                & (QFile::ReadGroup | QFile::WriteGroup | QFile::ReadOther | QFile::WriteOther),
+            QFile::Permissions());
+        // No other file in the program's folder: temporary ones are gone.
+        QCOMPARE(QDir(stateDir() + QStringLiteral("/program")).entryList(QDir::Files),
+                 QStringList{QStringLiteral("moru-local")});
+        QFile environment(process + QStringLiteral("environ"));
+        QVERIFY(environment.open(QIODevice::ReadOnly));
+        const QList<QByteArray> variables = environment.readAll().split('\0');
+        for (const QByteArray &variable : variables)
+            QVERIFY2(!added.contains(variable.left(variable.indexOf('='))), variable.constData());
+        QFile maps(process + QStringLiteral("maps"));
+        QVERIFY(maps.open(QIODevice::ReadOnly));
+        QVERIFY(!maps.readAll().contains(QFile::encodeName(mount)));
+
+        QVERIFY(QDir(mount).removeRecursively());
+        NoSecrets secrets;
+        Settings settings(m_dir->filePath(QStringLiteral("settings.ini")));
+        ConnectionManager manager(settings, secrets, &engine, QProcessEnvironment());
+        Outcome<SandboxDetail> created;
+        Connection *local = manager.find(QStringLiteral("local"));
+        local->control().createSandbox({}, this, created.done());
+        QTRY_VERIFY_WITH_TIMEOUT(created.arrived(), 60000);
+        QVERIFY2(created.ok(), qPrintable(created.ok() ? QString() : created.error().message));
+        Outcome<EnvdClient::CommandOutput> ran;
+        local->envd(created.value().sandbox.id)
+            .run(QStringLiteral("echo alive"), 30, 1000, this, ran.done());
+        QTRY_VERIFY_WITH_TIMEOUT(ran.arrived(), 20000);
+        QVERIFY2(ran.ok(), qPrintable(ran.ok() ? QString() : ran.error().message));
+        QCOMPARE(ran.value().out, QByteArray("alive\n"));
+    }
+
+    /// A variable that somebody else's AppImage left behind means nothing to an installed engine.
+    void anInstalledEngineIsNotCopied()
+    {
+        qputenv("APPDIR", QFile::encodeName(m_dir->path()));
+        const auto restore = qScopeGuard([] { qunsetenv("APPDIR"); });
+        EngineHost engine(m_program, stateDir());
+        engine.start();
+        QVERIFY2(serves(engine), qPrintable(engine.lastError().message));
+        QCOMPARE(QFile::symLinkTarget(QStringLiteral("/proc/%1/exe").arg(enginePid())),
+                 QFileInfo(m_program).canonicalFilePath());
+        QVERIFY(!QFile::exists(stateDir() + QStringLiteral("/program")));
     }
 
     void theDoctorSpeaks()

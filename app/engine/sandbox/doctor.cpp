@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <system_error>
 
 #include <linux/magic.h>
 #include <sys/vfs.h>
@@ -25,6 +26,13 @@ bool startsWith(std::string_view text, std::string_view start)
     return text.substr(0, start.size()) == start;
 }
 
+std::string ownProgram()
+{
+    std::error_code failed;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", failed);
+    return failed ? "moru-local" : program.string();
+}
+
 bool inContainer()
 {
     return ::access("/.dockerenv", F_OK) == 0 || ::access("/run/.containerenv", F_OK) == 0;
@@ -41,8 +49,10 @@ std::string reasonForNoNamespaces()
                "sudo sysctl user.max_user_namespaces=15000";
     if (fileSays("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") && ::geteuid() != 0)
         return "AppArmor keeps programs without a profile from using user namespaces (the default "
-               "since Ubuntu 23.10). Give moru-local a profile that allows userns, or allow it for "
-               "all programs: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0";
+               "since Ubuntu 23.10). Give "
+               + ownProgram()
+               + " a profile that allows userns, or allow it for all programs: "
+                 "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0";
     if (inContainer())
         return "This looks like a container, whose manager often forbids namespaces. With Docker, "
                "start the container with --privileged or with seccomp and AppArmor unconfined and "

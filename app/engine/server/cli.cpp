@@ -4,6 +4,7 @@
 #include "app/engine/sandbox/launcher.h"
 #include "app/engine/server/commandline.h"
 #include "app/engine/server/record.h"
+#include "app/engine/server/selfcopy.h"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -418,7 +419,7 @@ int reset(const CommandLine &line)
         return ExitFailure;
     // By name: a directory that somebody also used for other things keeps those.
     for (const char *name : {"sandboxes", "layers", "trash", "ids", "runs.jsonl", "engine.json",
-                             "engine.log", "engine.log.1", "key", "lock"}) {
+                             "engine.log", "engine.log.1", "key", "lock", "program"}) {
         fs::remove_all(dir.root() / name, ec);
         if (ec) {
             say((dir.root() / name).string() + " could not be deleted: " + ec.message());
@@ -432,8 +433,14 @@ int reset(const CommandLine &line)
     return ExitSuccess;
 }
 
-int runCommand(const CommandLine &line)
+int runCommand(const CommandLine &line, const std::vector<std::string> &arguments)
 {
+    // What stays, and what tries the machine out for it, must not depend on an AppImage's mount.
+    if ((line.command == Command::Serve || line.command == Command::Doctor) && isInAppImage()) {
+        const StateDir dir(line.stateDir);
+        dir.create();
+        continueAsCopy(dir, arguments);
+    }
     switch (line.command) {
     case Command::Serve:
         return serve(line);
@@ -465,7 +472,7 @@ int runCli(int argc, char **argv)
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
     try {
         const CommandLine line = parseCommandLine(arguments);
-        return runCommand(line);
+        return runCommand(line, arguments);
     } catch (const UsageError &e) {
         say(e.what());
         return ExitUsage;

@@ -35,6 +35,8 @@ public:
     [[nodiscard]] std::filesystem::path engineFile() const { return m_root / "engine.json"; }
     [[nodiscard]] std::filesystem::path runsFile() const { return m_root / "runs.jsonl"; }
     [[nodiscard]] std::filesystem::path sandboxes() const { return m_root / "sandboxes"; }
+    /// Where an engine from an AppImage keeps its copy.
+    [[nodiscard]] std::filesystem::path program() const { return m_root / "program/moru-local"; }
     [[nodiscard]] std::filesystem::path record(const std::string &id) const;
     [[nodiscard]] bool exists() const;
     /// False for a directory full of other things, which must be neither changed nor deleted.
