@@ -4,6 +4,7 @@
 #include "app/core/paths.h"
 #include "app/core/settings.h"
 #include "app/enginehost/enginehost.h"
+#include "app/update/updatecheck.h"
 #include "ui/common/prompt.h"
 #include "ui/common/theme.h"
 #include "ui/mainwindow/mainwindow.h"
@@ -13,8 +14,10 @@
 #include <QCommandLineParser>
 #include <QTimer>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <vector>
 
 namespace {
 
@@ -209,7 +212,14 @@ int main(int argc, char **argv)
     }
     QGuiApplication::setHighDpiScaleFactorRoundingPolicy(
         Qt::HighDpiScaleFactorRoundingPolicy::PassThrough);
-    QApplication app(argc, argv);
+    // X11 knows a window's program by its instance name, which must be the desktop file's.
+    std::vector<char *> arguments(argv, argv + argc);
+    char option[] = "-name";
+    char id[] = "io.moru.Desktop";
+    arguments.insert(arguments.begin() + std::min(argc, 1), {option, id});
+    arguments.push_back(nullptr);
+    int count = static_cast<int>(arguments.size()) - 1;
+    QApplication app(count, arguments.data());
     setLogLevel(options.logLevel);
     const QString logFile = installLogFile(paths::stateDir());
 
@@ -229,7 +239,10 @@ int main(int argc, char **argv)
     KeychainStore secrets;
     ConnectionManager connections(settings, secrets, engine.get(),
                                   QProcessEnvironment::systemEnvironment());
+    UpdateCheck updates(UpdateCheck::builtInUrl(), QStringLiteral(MORU_VERSION));
     MainWindow window(connections, settings, dialogPrompt(), logFile);
+    if (!UpdateCheck::builtInUrl().isEmpty())
+        window.setUpdates(updates);
 
     const QString wanted = options.connection.isEmpty()
                                ? settings.get<QString>(Setting::CurrentConnection)

@@ -37,6 +37,8 @@ const Definition &definition(Setting setting)
         {Setting::ScrollbackLines, "terminal/scrollbackLines", 10000},
         {Setting::TerminalScheme, "terminal/colorScheme", QStringLiteral("app")},
         {Setting::TerminalFont, "terminal/font", QString()},
+        {Setting::CheckForUpdates, "updates/checkAtStart", true},
+        {Setting::DismissedUpdate, "updates/dismissed", QString()},
     };
     const auto *found =
         std::find_if(std::begin(table), std::end(table),

@@ -30,6 +30,8 @@ enum class Setting {
     ScrollbackLines,   ///< int: lines kept per terminal
     TerminalScheme,    ///< QString: "app", "light", "dark"
     TerminalFont,      ///< QString: QFont::toString(), empty = the system's fixed font
+    CheckForUpdates,   ///< bool: ask at start whether a newer version exists
+    DismissedUpdate,   ///< QString: the version whose note was closed
 };
 
 /// Typed access to the settings file, reads cached, writes only on change. GUI thread only.

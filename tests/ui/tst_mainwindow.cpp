@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/update/updatecheck.h"
+#include "tests/support/httpserver.h"
 #include "tests/ui/uibench.h"
 #include "tests/ui/widgetrules.h"
 #include "ui/common/armedbutton.h"
+#include "ui/common/banner.h"
 #include "ui/common/theme.h"
 #include "ui/connections/connectionbox.h"
 #include "ui/mainwindow/mainwindow.h"
@@ -10,6 +13,7 @@
 #include <QAction>
 #include <QClipboard>
 #include <QComboBox>
+#include <QDesktopServices>
 #include <QHeaderView>
 #include <QJsonDocument>
 #include <QJsonObject>
@@ -134,6 +138,14 @@ struct WindowBench {
 
 } // namespace
 
+/// What would go to a browser.
+class UrlCatcher final : public QObject {
+    Q_OBJECT
+public:
+    QList<QUrl> urls;
+    Q_INVOKABLE void open(const QUrl &url) { urls << url; }
+};
+
 class TestMainWindow : public QObject {
     Q_OBJECT
 private slots:
@@ -163,6 +175,9 @@ private slots:
     void layoutIsRemembered();
     void schemeChoiceIsKept();
     void helpListsTheShortcuts();
+    void aboutNamesTheLicences();
+    void aNewVersionIsSaidOnceAndQuietly();
+    void noVersionIsAskedForWhenThatIsOff();
     void f6GoesAround();
     void closingWithoutWorkAsksNothing();
 };
@@ -621,6 +636,91 @@ void TestMainWindow::helpListsTheShortcuts()
     QVERIFY(about);
     QVERIFY(part<QLabel>(about, "aboutVersion")->text().startsWith(QStringLiteral("Moru Desktop")));
     about->close();
+}
+
+void TestMainWindow::aboutNamesTheLicences()
+{
+    WindowBench bench;
+    bench.window->show();
+    bench.action("help.about")->trigger();
+    QDialog *about = openDialog("aboutDialog");
+    QVERIFY(about);
+    const auto *tree = part<QTreeWidget>(about, "licencesTree");
+    QVERIFY(tree);
+    const auto rows = tree->findItems(QStringLiteral("QScintilla"), Qt::MatchExactly);
+    QCOMPARE(rows.size(), 1);
+    QCOMPARE(rows.first()->text(2), QStringLiteral("GPL-3.0"));
+    for (int i = 0; i < tree->topLevelItemCount(); ++i)
+        QVERIFY2(!tree->topLevelItem(i)->text(2).isEmpty(),
+                 qPrintable(tree->topLevelItem(i)->text(0)));
+    QCOMPARE(unnamedWidgets(*about).join(u'\n'), QString());
+    about->close();
+}
+
+void TestMainWindow::aNewVersionIsSaidOnceAndQuietly()
+{
+    HttpServer server;
+    QVERIFY(server.listen());
+    server.on("GET", "/latest.json", 200,
+              R"({"version": "99.0", "url": "https://example.org/new"})");
+    UpdateCheck updates(server.url().resolved(QUrl(QStringLiteral("/latest.json"))),
+                        QStringLiteral("0.1.0"));
+    WindowBench bench;
+    bench.window->setUpdates(updates, 0);
+    bench.window->show();
+    auto *note = bench.find<Banner>("updateBanner");
+    QTRY_VERIFY_WITH_TIMEOUT(note->isVisible(), 20'000);
+    QVERIFY(part<QLabel>(note, "bannerText")->text().contains(QStringLiteral("99.0")));
+    QVERIFY(!QApplication::activeModalWidget());
+    QCOMPARE(unnamedWidgets(*bench.window).join(u'\n'), QString());
+    QCOMPARE(sharedMnemonics(*bench.window->menuBar()).join(u'\n'), QString());
+
+    UrlCatcher browser;
+    QDesktopServices::setUrlHandler(QStringLiteral("https"), &browser, "open");
+    part<QPushButton>(note, "bannerAction")->click();
+    QDesktopServices::unsetUrlHandler(QStringLiteral("https"));
+    QCOMPARE(browser.urls, QList<QUrl>{QUrl(QStringLiteral("https://example.org/new"))});
+    QCOMPARE(server.count("GET", "/new"), 0);
+
+    part<QPushButton>(note, "bannerClose")->click();
+    QVERIFY(!note->isVisible());
+    QCOMPARE(bench.settings.get<QString>(Setting::DismissedUpdate), QStringLiteral("99.0"));
+    const QSignalSpy finished(&updates, &UpdateCheck::finished);
+    updates.check();
+    QTRY_COMPARE_WITH_TIMEOUT(finished.count(), 1, 20'000);
+    QVERIFY(!note->isVisible());
+    // The next one is news again.
+    server.on("GET", "/latest.json", 200, R"({"version": "99.1", "url": "https://example.org/"})");
+    updates.check();
+    QTRY_VERIFY_WITH_TIMEOUT(note->isVisible(), 20'000);
+}
+
+void TestMainWindow::noVersionIsAskedForWhenThatIsOff()
+{
+    HttpServer server;
+    QVERIFY(server.listen());
+    server.on("GET", "/latest.json", 200, R"({"version": "99.0", "url": "https://example.org/"})");
+    UpdateCheck updates(server.url().resolved(QUrl(QStringLiteral("/latest.json"))),
+                        QStringLiteral("0.1.0"));
+    WindowBench bench;
+    QVERIFY(!bench.action("help.updates")); // no address, no entry
+    bench.settings.set(Setting::CheckForUpdates, false);
+    bench.window->setUpdates(updates, 0);
+    bench.window->show();
+    bool later = false;
+    QTimer::singleShot(0, &server, [&later] { later = true; });
+    QTRY_VERIFY(later); // timers fire in order, so the window's has fired
+    QVERIFY(!updates.isRunning());
+    QAction *atStart = bench.action("help.updates");
+    QVERIFY(atStart && !atStart->isChecked());
+
+    atStart->trigger();
+    QVERIFY(bench.settings.get<bool>(Setting::CheckForUpdates));
+    auto *note = bench.find<Banner>("updateBanner");
+    QTRY_VERIFY_WITH_TIMEOUT(note->isVisible(), 20'000);
+    atStart->trigger();
+    QVERIFY(!bench.settings.get<bool>(Setting::CheckForUpdates));
+    QVERIFY(!note->isVisible());
 }
 
 void TestMainWindow::f6GoesAround()

@@ -7,8 +7,13 @@
 #include <QApplication>
 #include <QDialog>
 #include <QDialogButtonBox>
+#include <QDir>
+#include <QFile>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QLabel>
 #include <QPushButton>
 #include <QTreeWidget>
@@ -43,6 +48,79 @@ void addClose(QDialog &dialog)
     close->setDefault(true);
     QObject::connect(buttons, &QDialogButtonBox::rejected, &dialog, &QDialog::reject);
     dialog.layout()->addWidget(buttons);
+}
+
+struct Part {
+    const char *name;
+    const char *licence;
+};
+
+/// What the programs link, also where it is not bundled (README.md has the same table).
+constexpr Part parts[] = {
+    {"Qt", "LGPL-3.0"},
+    {"QtKeychain", "BSD-3-Clause"},
+    {"QScintilla", "GPL-3.0"},
+    {"libvterm", "MIT"},
+    {"Protocol Buffers", "BSD-3-Clause"},
+    {"simdjson", "Apache-2.0"},
+    {"tl::expected", "CC0-1.0"},
+    {"Boost", "BSL-1.0"},
+    {"Nettle", "LGPL-3.0-or-later"},
+    {"libseccomp", "LGPL-2.1"},
+    {"libcap", "BSD-3-Clause"},
+};
+
+constexpr qint64 largestBill = 1LL << 20U;
+
+/// Name, version and licences of what a bundle says it contains; none where the program is
+/// installed beside the system's own libraries.
+QList<QStringList> bundledPackages(const QString &share)
+{
+    QFile file(share + QStringLiteral("/moru-desktop/sbom.spdx.json"));
+    if (!file.open(QIODevice::ReadOnly) || file.size() > largestBill)
+        return {};
+    QList<QStringList> rows;
+    const QJsonArray packages =
+        QJsonDocument::fromJson(file.readAll()).object().value(QLatin1String("packages")).toArray();
+    for (const auto &value : packages) {
+        const QJsonObject package = value.toObject();
+        // "named in its copyright file: MIT, BSD-3-clause"
+        const QString named = package.value(QLatin1String("licenseComments"))
+                                  .toString()
+                                  .section(QLatin1String(": "), 1);
+        if (!named.isEmpty())
+            rows << QStringList{package.value(QLatin1String("name")).toString(),
+                                package.value(QLatin1String("versionInfo")).toString(), named};
+    }
+    return rows;
+}
+
+QTreeWidget *newLicencesTree(QWidget *parent)
+{
+    auto *tree = new QTreeWidget(parent);
+    tree->setObjectName(QStringLiteral("licencesTree"));
+    tree->setAccessibleName(Words::tr("Libraries and their licences"));
+    tree->setHeaderLabels({Words::tr("Library"), Words::tr("Version"), Words::tr("Licence")});
+    tree->setRootIsDecorated(false);
+    tree->setAllColumnsShowFocus(true);
+    tree->setMinimumHeight(180);
+    for (const Part &part : parts) {
+        const QString version =
+            qstrcmp(part.name, "Qt") == 0 ? QString::fromLatin1(qVersion()) : QString();
+        new QTreeWidgetItem(
+            tree, {QString::fromLatin1(part.name), version, QString::fromLatin1(part.licence)});
+    }
+    const QString share =
+        QDir::cleanPath(QCoreApplication::applicationDirPath() + QStringLiteral("/../share"));
+    const QList<QStringList> bundled = bundledPackages(share);
+    for (const QStringList &row : bundled)
+        new QTreeWidgetItem(tree, row);
+    if (!bundled.isEmpty())
+        tree->setToolTip(
+            Words::tr("The texts of all licences are in %1.").arg(share + QStringLiteral("/doc")));
+    for (int column = 0; column < 2; ++column)
+        tree->resizeColumnToContents(column);
+    return tree;
 }
 
 QString keysOf(const QAction &action)
@@ -146,8 +224,7 @@ void showAbout(QWidget *parent)
                     "files, commands, and their end."),
           Words::tr("Free software under the GNU General Public License, version 3 or later. It "
                     "comes without any warranty."),
-          Words::tr("Built with Qt %1, running with Qt %2. It also uses libvterm, QScintilla, "
-                    "QtKeychain, Protocol Buffers and simdjson.")
+          Words::tr("Built with Qt %1, running with Qt %2. What else it is made of:")
               .arg(QLatin1String(QT_VERSION_STR), QLatin1String(qVersion()))}) {
         auto *label = new QLabel(line, dialog);
         label->setTextFormat(Qt::PlainText);
@@ -155,10 +232,9 @@ void showAbout(QWidget *parent)
         label->setTextInteractionFlags(Qt::TextSelectableByMouse);
         text->addWidget(label);
     }
-    text->addStretch();
+    text->addWidget(newLicencesTree(dialog), 1);
     addClose(*dialog);
-    dialog->setMinimumWidth(480);
-    dialog->resize(480, dialog->layout()->totalHeightForWidth(480));
+    dialog->setMinimumWidth(560);
     dialog->open();
 }
 

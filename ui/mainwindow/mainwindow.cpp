@@ -2,6 +2,7 @@
 #include "ui/mainwindow/mainwindow.h"
 
 #include "app/core/tooltip.h"
+#include "app/update/updatecheck.h"
 #include "ui/common/accentbutton.h"
 #include "ui/common/banner.h"
 #include "ui/common/format.h"
@@ -499,6 +500,9 @@ void MainWindow::buildCentral()
     m_failure = new Banner(central);
     m_failure->setObjectName(QStringLiteral("failureBanner"));
     layout->addWidget(m_failure);
+    m_updateNote = new Banner(central);
+    m_updateNote->setObjectName(QStringLiteral("updateBanner"));
+    layout->addWidget(m_updateNote);
 
     m_across = new QSplitter(Qt::Horizontal, central);
     m_across->setObjectName(QStringLiteral("acrossSplitter"));
@@ -586,6 +590,48 @@ void MainWindow::buildCentral()
             m_refresh->trigger();
     });
     connect(m_banner, &Banner::dismissed, this, [this] { m_staleDismissed = true; });
+}
+
+void MainWindow::setUpdates(UpdateCheck &updates, int delayMs)
+{
+    QAction *atStart = addNamedAction(QStringLiteral("help.updates"),
+                                      tr("Check for &updates at start"), {}, {}, tr("Application"));
+    atStart->setCheckable(true);
+    atStart->setChecked(m_settings.get<bool>(Setting::CheckForUpdates));
+    auto *help = menuBar()->findChild<QMenu *>(QStringLiteral("helpMenu"));
+    help->insertAction(m_about, atStart);
+    connect(atStart, &QAction::toggled, this, [this, &updates](bool on) {
+        m_settings.set(Setting::CheckForUpdates, on);
+        if (on) {
+            updates.check();
+        } else {
+            updates.cancel();
+            m_updateNote->clear();
+        }
+    });
+    auto offer = std::make_shared<UpdateOffer>();
+    connect(&updates, &UpdateCheck::offered, this, [this, offer](const UpdateOffer &found) {
+        // Said once: whoever closes the note does not hear of this version again.
+        if (m_settings.get<QString>(Setting::DismissedUpdate) == found.version)
+            return;
+        *offer = found;
+        m_updateNote->showMessage(Banner::Level::Info,
+                                  tr("Moru Desktop %1 is available; this is %2.")
+                                      .arg(found.version, QCoreApplication::applicationVersion()),
+                                  tr("Open the download page"));
+    });
+    connect(m_updateNote, &Banner::actionTriggered, this, [this, offer] {
+        if (!QDesktopServices::openUrl(offer->page))
+            showStatus(tr("No browser opens here. The page is %1.")
+                           .arg(offer->page.toString(QUrl::FullyEncoded)));
+    });
+    connect(m_updateNote, &Banner::dismissed, this,
+            [this, offer] { m_settings.set(Setting::DismissedUpdate, offer->version); });
+    // Not while the window fills.
+    QTimer::singleShot(delayMs, this, [this, &updates] {
+        if (m_settings.get<bool>(Setting::CheckForUpdates))
+            updates.check();
+    });
 }
 
 void MainWindow::addToChrome(QAction *action)

@@ -27,6 +27,7 @@ class DetailsPanel;
 class EngineMenu;
 class SandboxList;
 class StateFilter;
+class UpdateCheck;
 
 /// The one window: connection, filter and actions above, states at the side, the table, the details
 /// of the selected sandbox below, one line of status.
@@ -47,6 +48,9 @@ public:
 
     /// Opens the details of one sandbox of the current connection, now or when the list has it.
     void selectSandbox(const QString &id);
+    /// Adds Help > Check for updates at start, and asks `delayMs` from now if it is on. The window
+    /// must be gone before `updates`.
+    void setUpdates(UpdateCheck &updates, int delayMs = 5000);
     /// A line for the status bar, for some seconds.
     void showStatus(const QString &text);
 
@@ -173,6 +177,7 @@ private:
     QWidget *m_productionBar = nullptr;
     Banner *m_banner = nullptr;
     Banner *m_failure = nullptr;
+    Banner *m_updateNote = nullptr;
     QSplitter *m_across = nullptr;
     QSplitter *m_down = nullptr;
     StateFilter *m_states = nullptr;
