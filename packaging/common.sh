@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Shared by run.sh and test.sh; sourced, not run.
+# Shared by the scripts beside it; sourced, not run.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
@@ -23,6 +23,38 @@ build() {
         die "Configuring failed; the whole log is build/$preset.configure.log"
     }
     cmake --build --preset "$preset"
+}
+
+# source_date: exports SOURCE_DATE_EPOCH, the one time that packages may contain: the commit's, or in a
+# tree without git the newest release's.
+source_date() {
+    if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
+        SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null) ||
+            SOURCE_DATE_EPOCH=$(date -u +%s -d "$(sed -n 's/^ -- .*>  //p' "$root/packaging/debian/changelog" | head -n 1)")
+    fi
+    export SOURCE_DATE_EPOCH
+}
+
+# project_version: the version in CMakeLists.txt.
+project_version() {
+    sed -n 's/^project(.* VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt"
+}
+
+# program_tree DIR: builds the programs in the build folder DIR; a missing one is made first.
+program_tree() {
+    if [ ! -e "$1/CMakeCache.txt" ]; then
+        say "Configuring $1 ..."
+        mkdir -p "$1"
+        cmake -S "$root" -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+            ${MORU_CMAKE_ARGS:-} >"$1/configure.log" 2>&1 || {
+            tail -n 30 "$1/configure.log" >&2
+            die "Configuring failed; the whole log is $1/configure.log"
+        }
+    fi
+    cmake --build "$1" --target "${@:2}" >"$1/programs.log" 2>&1 || {
+        tail -n 40 "$1/programs.log" >&2
+        die "Building failed; the whole log is $1/programs.log"
+    }
 }
 
 # private_display: starts an Xvfb of our own and sets DISPLAY; stop_display ends it.

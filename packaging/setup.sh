@@ -4,15 +4,16 @@
 # 13 and Ubuntu 24.04 are known; elsewhere it prints the list and stops. Run as root or as a user
 # with sudo; running it again changes nothing.
 #
-#   packaging/setup.sh [--run|--test|--print]
-#     --run    only what building and running needs
-#     --test   the above and what the tests need (default)
-#     --print  print the package list and stop
+#   packaging/setup.sh [--run|--test|--package|--print]
+#     --run      only what building and running needs
+#     --test     the above and what the tests need (default)
+#     --package  what building and running needs, and what makes and tests packages
+#     --print    print the package list of the tests and stop
 set -euo pipefail
 
 mode=--test
 [ $# -gt 0 ] && mode=$1
-case $mode in --run | --test | --print) ;; *) echo "usage: packaging/setup.sh [--run|--test|--print]" >&2; exit 2 ;; esac
+case $mode in --run | --test | --package | --print) ;; *) echo "usage: packaging/setup.sh [--run|--test|--package|--print]" >&2; exit 2 ;; esac
 
 id=unknown version=
 [ -r /etc/os-release ] && . /etc/os-release && id=${ID:-unknown} version=${VERSION_ID:-}
@@ -35,8 +36,18 @@ run=(libsecret-1-0 qt6-qpa-plugins fonts-dejavu-core dbus uidmap fuse-overlayfs 
 test=(python3 python3-venv python3-pip python3-pyatspi at-spi2-core dbus-x11 gnome-keyring
     xdotool x11-utils openbox strace iproute2 vim-tiny less htop)
 
+# AppImage and deb: the stub's static parts, squashfs, Qt's plugins that come along, checkers, and
+# what packages are tried out in.
+package=(file patchelf python3 dpkg-dev fakeroot squashfs-tools fuse3
+    libsquashfuse-dev libfuse3-dev libzstd-dev
+    qt6-wayland libqt6svg6 qt6-xdgdesktopportal-platformtheme
+    desktop-file-utils appstream lintian man-db weston x11-utils gpg zsync mmdebstrap)
+
 want=("${build[@]}" "${run[@]}")
-[ "$mode" = --run ] || want+=("${test[@]}")
+case $mode in
+    --package) want+=("${package[@]}") ;;
+    --test | --print) want+=("${test[@]}") ;;
+esac
 
 if [ "$mode" = --print ]; then
     printf '%s\n' "${want[@]}"
