@@ -8,7 +8,8 @@
 #     --packages DIR   where they are (default: makes them in build/package-slow)
 #     --program FILE   the program as it was built, to compare start times with
 #
-# Bare systems are made once and kept as archives in build/roots. MORU_MIRROR names another mirror.
+# Bare systems are made once and kept as archives in build/roots. They come from this
+# machine's mirror or from MORU_MIRROR.
 set -euo pipefail
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 [ "$(id -u)" = 0 ] || die "package-test-slow: only root can make the systems it tests in."
@@ -29,7 +30,8 @@ if [ -z "$packages" ]; then
     "$root/packaging/appimage.sh" --output "$out"
 fi
 deb=$(ls "$packages"/moru-desktop_*.deb) appimage=$(ls "$packages"/*.AppImage)
-mirror=${MORU_MIRROR:-http://deb.debian.org/debian}
+mirror=${MORU_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)}
+[ -n "$mirror" ] || die "package-test-slow: MORU_MIRROR must name a Debian mirror."
 fail() { die "package-test-slow: $*"; }
 
 work=$(mktemp -d /var/tmp/moru-package-slow.XXXXXX)
