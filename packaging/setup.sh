@@ -4,16 +4,20 @@
 # 13 and Ubuntu 24.04 are known; elsewhere it prints the list and stops. Run as root or as a user
 # with sudo; running it again changes nothing.
 #
-#   packaging/setup.sh [--run|--test|--package|--print]
+#   packaging/setup.sh [--run|--test|--package|--msi|--print]
 #     --run      only what building and running needs
 #     --test     the above and what the tests need (default)
 #     --package  what building and running needs, and what makes and tests packages
+#     --msi      what building and running needs, and what the Windows installer is made and tried with
 #     --print    print the package list of the tests and stop
 set -euo pipefail
 
 mode=--test
 [ $# -gt 0 ] && mode=$1
-case $mode in --run | --test | --package | --print) ;; *) echo "usage: packaging/setup.sh [--run|--test|--package|--print]" >&2; exit 2 ;; esac
+case $mode in
+    --run | --test | --package | --msi | --print) ;;
+    *) echo "usage: packaging/setup.sh [--run|--test|--package|--msi|--print]" >&2; exit 2 ;;
+esac
 
 id=unknown version=
 [ -r /etc/os-release ] && . /etc/os-release && id=${ID:-unknown} version=${VERSION_ID:-}
@@ -42,10 +46,13 @@ package=(file patchelf python3 dpkg-dev fakeroot squashfs-tools fuse3
     libsquashfuse-dev libfuse3-dev libzstd-dev
     qt6-wayland libqt6svg6 qt6-xdgdesktopportal-platformtheme
     desktop-file-utils appstream lintian man-db weston x11-utils gpg zsync mmdebstrap)
+msi=(g++-mingw-w64-x86-64-posix dpkg-dev wixl msitools icoutils wine64 python3 xdotool imagemagick)
 
 want=("${build[@]}" "${run[@]}")
 case $mode in
+    --run) ;;
     --package) want+=("${package[@]}") ;;
+    --msi) want+=("${msi[@]}") ;;
     --test | --print) want+=("${test[@]}") ;;
 esac
 

@@ -16,8 +16,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <memory>
+#include <optional>
 #include <vector>
+
+#ifdef Q_OS_WIN
+#include <windows.h>
+#endif
 
 namespace {
 
@@ -45,6 +49,25 @@ void setIdentity()
     QCoreApplication::setApplicationVersion(QStringLiteral(MORU_VERSION));
     QGuiApplication::setApplicationDisplayName(QStringLiteral("Moru Desktop"));
     QGuiApplication::setDesktopFileName(QStringLiteral("io.moru.Desktop"));
+}
+
+/// On Windows a program with windows has no console: what it prints goes to the one it was started
+/// from, unless it was sent to a file.
+void attachConsole()
+{
+#ifdef Q_OS_WIN
+    const auto isOpen = [](DWORD stream) {
+        return GetFileType(GetStdHandle(stream)) != FILE_TYPE_UNKNOWN;
+    };
+    const bool wantsOutput = !isOpen(STD_OUTPUT_HANDLE);
+    const bool wantsErrors = !isOpen(STD_ERROR_HANDLE);
+    if ((!wantsOutput && !wantsErrors) || AttachConsole(ATTACH_PARENT_PROCESS) == 0)
+        return;
+    if (wantsOutput)
+        std::freopen("CONOUT$", "w", stdout);
+    if (wantsErrors)
+        std::freopen("CONOUT$", "w", stderr);
+#endif
 }
 
 /// Reads the command line. An exit code means that the program ends with it now; everything that is
@@ -203,6 +226,7 @@ void takeScreenshot(MainWindow &window, const QString &file)
 int main(int argc, char **argv)
 {
     setIdentity();
+    attachConsole();
     Options options;
     {
         // No QApplication yet: --help must work where there is no display.
@@ -232,12 +256,9 @@ int main(int argc, char **argv)
             settings.set(Setting::DesktopIsDark, theme::isDark());
     });
 
-    std::unique_ptr<EngineHost> engine;
-#ifdef Q_OS_UNIX
-    engine = std::make_unique<EngineHost>(options.engine, options.stateDir);
-#endif
+    EngineHost engine(options.engine, options.stateDir);
     KeychainStore secrets;
-    ConnectionManager connections(settings, secrets, engine.get(),
+    ConnectionManager connections(settings, secrets, &engine,
                                   QProcessEnvironment::systemEnvironment());
     UpdateCheck updates(UpdateCheck::builtInUrl(), QStringLiteral(MORU_VERSION));
     MainWindow window(connections, settings, dialogPrompt(), logFile);

@@ -210,7 +210,8 @@ struct ConnectionManager::Private {
             spec.endpoint = {address.apiUrl, address.sandboxUrl, address.domain};
             local->setSpec(spec);
             local->transport().setApiKey(address.apiKey);
-        } else if (engine->state() == EngineHost::State::Failed) {
+        } else if (engine->state() == EngineHost::State::Failed
+                   || engine->state() == EngineHost::State::Unsupported) {
             local->transport().setUnavailable(engine->lastError());
         } else {
             local->transport().setUnavailable(

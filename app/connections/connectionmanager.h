@@ -20,7 +20,7 @@ class Settings;
 class ConnectionManager : public QObject {
     Q_OBJECT
 public:
-    /// `engine` may be null where there is no local engine (Windows). References must outlive this.
+    /// Without an `engine` there is no Local. What is referred to must outlive this.
     ConnectionManager(SecretStore &secrets, EngineHost *engine,
                       const QProcessEnvironment &environment, QObject *parent = nullptr);
     /// The same with other settings than the user's file.

@@ -19,7 +19,8 @@ public:
     virtual void remove(const QString &entry, QObject *context, Done<> done) = 0;
 };
 
-/// QtKeychain: Secret Service, KWallet, Windows Credential Manager. Never falls back to a file.
+/// The system's keychain: Secret Service or KWallet by QtKeychain, on Windows the Credential
+/// Manager, by QtKeychain or our own code. Never falls back to a file.
 class KeychainStore final : public SecretStore {
     Q_OBJECT
 public:

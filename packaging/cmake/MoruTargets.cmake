@@ -28,19 +28,22 @@ if(MORU_SANITIZE)
     add_link_options(-fsanitize=address,undefined)
 endif()
 
-# moru_layer(NAME [QT] LIBS ... [ALONE FILES ...]): a static library of all .cpp files of the current
-# folder. ALONE names those that a unity build must not join to others, because their unnamed
-# namespaces use names that others use too.
+# moru_layer(NAME [QT] LIBS ... [ALONE FILES ...] [EXCLUDE FILES ...]): a static library of all .cpp
+# files of the current folder. ALONE names those that a unity build must not join to others, because
+# their unnamed namespaces use names that others use too; EXCLUDE those of another system.
 # A layer links only what architecture allows it to use; includes are written from the root
 # of the project ("app/core/result.h").
 function(moru_layer name)
-    cmake_parse_arguments(arg "QT;RECURSE" "" "LIBS;ALONE" ${ARGN})
+    cmake_parse_arguments(arg "QT;RECURSE" "" "LIBS;ALONE;EXCLUDE" ${ARGN})
     if(arg_RECURSE)
         file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp *.h)
     else()
         file(GLOB sources CONFIGURE_DEPENDS *.cpp *.h)
     endif()
     list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+    foreach(file IN LISTS arg_EXCLUDE)
+        list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    endforeach()
     if(NOT sources MATCHES "\\.cpp")
         add_library(${name} INTERFACE) # headers only
         target_link_libraries(${name} INTERFACE ${arg_LIBS})

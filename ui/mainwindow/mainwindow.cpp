@@ -790,8 +790,9 @@ void MainWindow::onEngineState()
                                tr("Start the engine"));
             break;
         case EngineHost::State::Unsupported:
-            m_list->setOffline(tr("There is no local engine on this system."),
-                               tr("Add a connection to a Moru cloud or a compatible cluster."),
+            m_list->setOffline(tr("Local sandboxes need Linux."),
+                               tr("Add a connection to a Moru cloud, a compatible cluster, or a "
+                                  "moru-local that runs inside WSL."),
                                tr("Add a connection…"));
             break;
         }
