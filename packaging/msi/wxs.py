@@ -55,10 +55,13 @@ class Installer:
         self.components.append(key)
         return xml.SubElement(parent, "Component", Id=key, Guid=self.guid(name), Win64="yes")
 
+    def add_mark(self, component, name, value):
+        """By which Windows sees that a component without a file is there."""
+        xml.SubElement(component, "RegistryValue", Root=self.registry, Key=f"Software\\Moru\\{NAME}", Name=name,
+                       Type="string", Value=value, KeyPath="yes")
+
     def add_files(self, parent, folder):
-        names = sorted(os.listdir(os.path.join(self.stage, folder)))
-        first = None
-        for name in names:
+        for name in sorted(os.listdir(os.path.join(self.stage, folder))):
             relative = os.path.join(folder, name)
             path = os.path.join(self.stage, relative)
             if os.path.isdir(path):
@@ -67,8 +70,6 @@ class Installer:
                 continue
             component = self.component(parent, f"file/{relative}")
             xml.SubElement(component, "File", Id=identifier("f", relative), Name=name, Source=path, KeyPath="yes")
-            first = first if first is not None else component
-        return first
 
     def document(self):
         root = xml.Element("Wix", xmlns="http://schemas.microsoft.com/wix/2006/wi")
@@ -91,18 +92,19 @@ class Installer:
         place = xml.SubElement(target, "Directory", Id=self.base)
         if self.scope == "user":
             place = xml.SubElement(place, "Directory", Id="PROGRAMS", Name="Programs")
+            # Windows removes the folders of components, but not those above, which it made too. It
+            # goes only if it is empty then.
+            above = self.component(place, "programs")
+            xml.SubElement(above, "RemoveFolder", Id="RemovePrograms", On="uninstall")
+            self.add_mark(above, "Installed", self.version)
         folder = xml.SubElement(place, "Directory", Id="INSTALLDIR", Name=NAME)
-        owner = self.add_files(folder, "")
-        if self.scope == "user":
-            # Windows removes the folders of a component, but not those above that it also made.
-            xml.SubElement(owner, "RemoveFolder", Id="RemovePrograms", Directory="PROGRAMS", On="uninstall")
+        self.add_files(folder, "")
 
         menu = xml.SubElement(target, "Directory", Id="ProgramMenuFolder")
         shortcut = self.component(menu, "shortcut")
         xml.SubElement(shortcut, "Shortcut", Id="MenuShortcut", Name=NAME, Target=f"[INSTALLDIR]{PROGRAM}",
                        WorkingDirectory="INSTALLDIR", Icon=ICON)
-        xml.SubElement(shortcut, "RegistryValue", Root=self.registry, Key=f"Software\\Moru\\{NAME}",
-                       Name="InstallDir", Type="string", Value="[INSTALLDIR]", KeyPath="yes")
+        self.add_mark(shortcut, "InstallDir", "[INSTALLDIR]")
 
         feature = xml.SubElement(product, "Feature", Id="Main", Level="1", Title=NAME)
         for component in self.components:
