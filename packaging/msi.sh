@@ -82,7 +82,11 @@ cp "$build/program/ui/moru-desktop.ico" "$build/moru-desktop.ico"
 cd "$build"
 python3 "$root/packaging/msi/wxs.py" stage --version "$version" --scope "$scope" --icon moru-desktop.ico >moru-desktop.wxs
 rm -f "$file"
+# With the times of the commit, two builds of it are the same byte for byte.
+epoch=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 315532800)}
+find stage moru-desktop.ico -exec touch --date="@$epoch" {} +
 wixl --arch x64 --output "$file" moru-desktop.wxs
+python3 "$root/packaging/msi/settle.py" "$file" "$epoch"
 say "  packed in $((SECONDS - started)) s"
 (cd "$output" && sha256sum "${file##*/}" >"${file##*/}.sha256")
 say "$file ($(du -m "$file" | cut -f1) MB)"

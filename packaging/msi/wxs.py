@@ -3,8 +3,8 @@
 """Describes for wixl the installer of a staged folder; prints the XML.
 
 Windows knows a product, and each file of it, by GUIDs. They are made of names here: those of the
-files stay the same in every version, the product's changes with the version, and the package's with
-any byte of what is inside."""
+files stay the same in every version, the product's changes with the version. (The package's is made
+by settle.py.)"""
 
 import argparse
 import hashlib
@@ -27,18 +27,6 @@ SCOPES = {
 
 def identifier(kind, path):
     return kind + hashlib.sha256(path.encode()).hexdigest()[:24]
-
-
-def digest(folder):
-    sums = hashlib.sha256()
-    for place, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            path = os.path.join(place, name)
-            sums.update(os.path.relpath(path, folder).encode() + b"\0")
-            with open(path, "rb") as file:
-                sums.update(hashlib.sha256(file.read()).digest())
-    return sums.hexdigest()
 
 
 class Installer:
@@ -76,9 +64,8 @@ class Installer:
         product = xml.SubElement(root, "Product", Id=self.guid(f"product/{self.version}"), Name=NAME,
                                  Manufacturer="Moru", Version=self.version, Language="1033",
                                  UpgradeCode=self.guid("upgrade"))
-        xml.SubElement(product, "Package", Id=self.guid(f"package/{self.version}/{digest(self.stage)}"),
-                       InstallerVersion="500", Compressed="yes", InstallScope=self.install_scope,
-                       Manufacturer="Moru", Description=f"{NAME} {self.version}")
+        xml.SubElement(product, "Package", InstallerVersion="500", Compressed="yes",
+                       InstallScope=self.install_scope, Manufacturer="Moru", Description=f"{NAME} {self.version}")
         xml.SubElement(product, "MajorUpgrade",
                        DowngradeErrorMessage=f"A newer version of {NAME} is installed already.")
         xml.SubElement(product, "Media", Id="1", Cabinet="moru.cab", EmbedCab="yes")
