@@ -61,7 +61,8 @@ say "Building the program ..."
 mkdir -p "$build"
 if ! {
     cmake -S "$root" -B "$build/program" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
-        -DCMAKE_TOOLCHAIN_FILE="$root/packaging/msi/toolchain.cmake" -DMORU_WERROR=ON &&
+        -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 -DMORU_WERROR=ON \
+        -DCMAKE_TOOLCHAIN_FILE="$root/packaging/msi/toolchain.cmake" &&
         cmake --build "$build/program" --target moru-desktop -- -j"$jobs"
 } >"$build/program.log" 2>&1; then
     grep -m 5 -A 5 -E 'error|Error' "$build/program.log" >&2 || tail -n 30 "$build/program.log" >&2
