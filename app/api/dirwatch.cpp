@@ -4,8 +4,7 @@
 #include "app/api/envdclient_p.h"
 #include "app/api/streams_p.h"
 #include "app/wire/frame.h"
-
-#include <filesystem.pb.h>
+#include "app/wire/messages.h"
 
 namespace moru {
 

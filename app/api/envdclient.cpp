@@ -4,14 +4,12 @@
 #include "app/api/envdclient_p.h"
 #include "app/api/multipartbody.h"
 #include "app/api/streams_p.h"
+#include "app/wire/messages.h"
 
 #include <QBuffer>
 #include <QTimer>
 
 #include <algorithm>
-
-#include <filesystem.pb.h>
-#include <process.pb.h>
 
 namespace moru {
 

@@ -5,10 +5,9 @@
 #include "app/api/streams_p.h"
 #include "app/core/log.h"
 #include "app/wire/frame.h"
+#include "app/wire/messages.h"
 
 #include <algorithm>
-
-#include <process.pb.h>
 
 namespace moru {
 

@@ -82,8 +82,8 @@ Result<> removeCredential(const QString &entry)
     return {};
 }
 
-/// Runs `work` beside the thread of the windows, as it asks another process, and then `done`, unless
-/// `context` is gone by then.
+/// Runs `work` beside the thread of the windows, as it asks another process, and then `done`,
+/// unless `context` is gone by then.
 template <typename T, typename Work>
 void begin(SecretStore *store, QObject *context, Done<T> done, Work work)
 {

@@ -466,8 +466,8 @@ EngineHost::EngineHost(QString program, QString stateDir, QObject *parent)
 #else
     Q_UNUSED(program)
     d->state = State::Unsupported;
-    d->error = localError(QStringLiteral(
-        "Local sandboxes need Linux; on Windows, moru-local can run inside WSL"));
+    d->error = localError(
+        QStringLiteral("Local sandboxes need Linux; on Windows, moru-local can run inside WSL"));
 #endif
 }
 
