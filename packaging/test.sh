@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Installs what is missing, builds, and runs all tests.
 #
-#   packaging/test.sh [--preset NAME]... [-- CTEST-ARGS...]     (default: --preset release)
+#   packaging/test.sh [--preset NAME]... [--packages] [-- CTEST-ARGS...]
+#     --preset    the tree to build and test; may be given several times (default: release)
+#     --packages  also make the packages from the release tree and try them out
 #
 # The interop tests need the SDKs from PyPI and npm. Where these cannot be reached everything else
 # runs, the end of the output says what did not, and with CI=true that is a failure.
@@ -10,16 +12,19 @@ set -euo pipefail
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
 presets=()
+packages=OFF
 while [ $# -gt 0 ]; do
     case $1 in
         --preset) presets+=("${2:?--preset wants a name}"); shift 2 ;;
+        --packages) packages=ON; shift ;;
         --) shift; break ;;
-        *) die "usage: packaging/test.sh [--preset NAME]... [-- CTEST-ARGS...]" ;;
+        *) die "usage: packaging/test.sh [--preset NAME]... [--packages] [-- CTEST-ARGS...]" ;;
     esac
 done
 [ ${#presets[@]} -gt 0 ] || presets=(release)
 
 "$root/packaging/setup.sh" --test
+[ $packages = OFF ] || "$root/packaging/setup.sh" --package
 mkdir -p "$root/build"
 
 interop=$root/build/interop
@@ -50,7 +55,9 @@ werror=OFF
 [ "${CI:-}" = true ] && werror=ON
 failed=0
 for preset in "${presets[@]}"; do
-    build "$preset" -DBUILD_TESTING=ON -DMORU_WERROR=$werror
+    with_packages=OFF
+    [ "$preset" != release ] || with_packages=$packages
+    build "$preset" -DBUILD_TESTING=ON -DMORU_WERROR=$werror -DMORU_TEST_PACKAGES=$with_packages
     ctest --preset "$preset" "$@" || failed=1
 done
 
