@@ -61,7 +61,8 @@ program_tree() {
 private_display() {
     local file
     file=$(mktemp)
-    Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp 3>"$file" >/dev/null 2>&1 &
+    # Without -noreset it starts anew when its last client leaves, and refuses the next one meanwhile.
+    Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp -noreset 3>"$file" >/dev/null 2>&1 &
     display_pid=$!
     local i
     for i in $(seq 1 100); do

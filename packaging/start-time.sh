@@ -18,12 +18,12 @@ fastest() {
     shift
     for i in 1 2 3; do
         began=$(now)
-        "$@" --connection environment >/dev/null 2>&1 &
+        "$@" --connection environment >"$work/log" 2>&1 &
         pid=$!
         seen=
         for _ in $(seq 3000); do
             seen=$(window) && break
-            kill -0 "$pid" 2>/dev/null || { echo "start-time: $label ended early" >&2; exit 1; }
+            kill -0 "$pid" 2>/dev/null || { echo "start-time: $label ended early: $(tail -n 3 "$work/log")" >&2; exit 1; }
             sleep 0.01
         done
         took=$(($(now) - began))
