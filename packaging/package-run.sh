@@ -12,6 +12,7 @@ log=$HOME/$label.log
 fail() {
     echo "package-run ($label): $*" >&2
     tail -n 30 "$log" "$state/engine.log" 2>/dev/null >&2 || true
+    "$engine" reset --yes --state-dir "$state" >/dev/null 2>&1 || true
     exit 1
 }
 # until_true SECONDS WHAT COMMAND...

@@ -143,7 +143,8 @@ QT_QPA_PLATFORM=xcb APPIMAGE_EXTRACT_AND_RUN=1 main_job unpacked
 QT_QPA_PLATFORM=offscreen main_job offscreen
 
 # Wayland: a compositor that shows nothing.
-as_user weston weston --backend=headless-backend.so --socket=moru --idle-time=0 >"$out/weston.log" 2>&1 &
+# Not by the function: its process would be a shell in between, and weston would outlive it.
+"$root/packaging/as-user.sh" "$work/weston" weston --backend=headless-backend.so --socket=moru --idle-time=0 >"$out/weston.log" 2>&1 &
 weston=$!
 for _ in $(seq 100); do
     [ ! -S "$work/weston/run/moru" ] || break
