@@ -224,9 +224,14 @@ if s.get("envdAccessToken"): print(f"""header = "X-Access-Token: {s["envdAccessT
     file_works() {
         keys ctrl+shift+b ctrl+shift+e
         sleep 2
+        # Into the empty part of the tree, low in the window.
+        xdotool mousemove --window "$(window 'Moru Desktop')" 500 700 click 1
         text note
         keys Return
         sleep 2
+        # The editor is right of the tree then.
+        xdotool mousemove --window "$(window 'Moru Desktop')" 1000 700 click 1
+        keys ctrl+Home
         text 'from Wine: '
         keys ctrl+s
         within 5 holds note.txt 'from Wine: a line'
