@@ -46,7 +46,7 @@ package=(file patchelf python3 dpkg-dev fakeroot squashfs-tools fuse3
     libsquashfuse-dev libfuse3-dev libzstd-dev
     qt6-wayland libqt6svg6 qt6-xdgdesktopportal-platformtheme
     desktop-file-utils appstream lintian man-db weston x11-utils gpg zsync mmdebstrap)
-msi=(g++-mingw-w64-x86-64-posix dpkg-dev wixl msitools icoutils wine64 python3 xdotool imagemagick)
+msi=(g++-mingw-w64-x86-64-posix dpkg-dev wixl msitools icoutils wine64 python3 xdotool openbox imagemagick)
 
 want=("${build[@]}" "${run[@]}")
 case $mode in
