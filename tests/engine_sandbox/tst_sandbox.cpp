@@ -734,7 +734,7 @@ void TestSandbox::manyStartAtOnce()
     }
     QCOMPARE(pids.size(), std::size_t{count});
     cleanup();
-    QTRY_COMPARE(childrenOf(::getpid()).size(), std::size_t{0});
+    QTRY_COMPARE_WITH_TIMEOUT(childrenOf(::getpid()).size(), std::size_t{0}, 30000);
     m_launcher->waitForRemovals();
     QTRY_VERIFY2(openDescriptors() <= before, std::to_string(openDescriptors()).c_str());
 }

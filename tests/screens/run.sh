@@ -15,7 +15,7 @@ bin= out=$source/build/screens scale=1 plain=yes only=
 options=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --built) bin=$2; shift 2 ;;
+        --built) bin=$(cd "$2" && pwd); shift 2 ;;
         --only) only=$2; options+=(--only "$2"); shift 2 ;;
         --size) options+=(--size "$2"); plain=no; shift 2 ;;
         --scale) scale=$2; plain=no; shift 2 ;;
