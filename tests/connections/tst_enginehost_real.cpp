@@ -278,7 +278,8 @@ private slots:
                 [&screen](const QByteArray &bytes) { screen += bytes; });
         connect(shell, &ProcessStream::finished, this, [&ends] { ends += 1; });
         shell->resize(132, 43);
-        shell->sendInput("stty size; exit\n");
+        // Two requests: the input may be there first.
+        shell->sendInput("until stty size | grep -x '43 132'; do sleep 0.1; done; exit\n");
         QTRY_COMPARE_WITH_TIMEOUT(ends, 1, 20000);
         QVERIFY2(screen.contains("43 132"), screen.constData());
 

@@ -28,7 +28,7 @@ constexpr std::array<int, SandboxTableModel::ColumnCount> defaultWidths{
     184, // id
     80,  // template
     96,  // started
-    128, // ends in
+    148, // ends in
     112, // cpu
     136, // memory
     240, // metadata
