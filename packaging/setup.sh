@@ -38,7 +38,7 @@ build=(g++ cmake ninja-build ccache pkg-config ca-certificates git
 run=(libsecret-1-0 qt6-qpa-plugins fonts-dejavu-core dbus uidmap fuse-overlayfs sudo procps
     xvfb xauth curl)
 test=(python3 python3-venv python3-pip python3-pyatspi at-spi2-core dbus-x11 gnome-keyring
-    xdotool x11-utils openbox strace iproute2 vim-tiny less htop)
+    xdotool x11-utils openbox strace iproute2 vim less htop)
 
 # AppImage and deb: the stub's static parts, squashfs, Qt's plugins that come along, checkers, and
 # what packages are tried out in.
