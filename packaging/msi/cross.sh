@@ -49,7 +49,7 @@ source_apt() {
     mkdir -p "$cache/apt/sources.d" "$cache/apt/lists/partial" "$cache/apt/archives/partial"
     cat >"$cache/apt/sources.d/source.sources" <<EOF
 Types: deb deb-src
-URIs: ${MORU_SOURCE_MIRROR:-http://deb.debian.org/debian}
+URIs: ${MORU_SOURCE_MIRROR:?set it to the address of a Debian mirror}
 Suites: $suite
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
