@@ -96,11 +96,11 @@ Descriptor listenIn(const fs::path &directory, const char *name)
     return listener;
 }
 
-/// Names this run of the machine: pids and start times mean nothing in the next one.
+/// One word also where the kernel does not name the boot.
 std::string bootId()
 {
-    const auto text = readTextFile("/proc/sys/kernel/random/boot_id");
-    return text ? text->substr(0, text->find_first_of(" \n")) : std::string("unknown");
+    const std::string id = currentBootId();
+    return id.empty() ? "unknown" : id;
 }
 
 std::string hexHash(const std::string &text)

@@ -2,6 +2,7 @@
 #include "app/engine/sandbox/layers.h"
 
 #include "app/engine/sandbox/descriptor.h"
+#include "app/engine/sandbox/directory.h"
 #include "app/engine/sandbox/steperror.h"
 #include "app/engine/sandbox/textfile.h"
 
@@ -219,8 +220,6 @@ fi
 exec unshare --user --map-root-user -- "$@"
 )sh";
 
-using DirectoryStream = std::unique_ptr<DIR, int (*)(DIR *)>;
-
 /// Iterates over a directory; takes the descriptor.
 DirectoryStream streamOf(Descriptor fd)
 {
@@ -228,11 +227,6 @@ DirectoryStream streamOf(Descriptor fd)
     if (stream)
         (void)fd.release();
     return {stream, ::closedir};
-}
-
-bool isDotOrDotDot(const char *name)
-{
-    return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
 Descriptor openDirectory(int at, const char *path)

@@ -99,6 +99,12 @@ bool waitStopped(pid_t pid, Clock::time_point end)
 
 } // namespace
 
+std::string currentBootId()
+{
+    const auto text = readTextFile("/proc/sys/kernel/random/boot_id");
+    return text ? text->substr(0, text->find_first_of(" \n")) : std::string();
+}
+
 std::optional<ProcessState> parseProcessState(std::string_view text)
 {
     const std::size_t name = text.rfind(')');

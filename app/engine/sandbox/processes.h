@@ -23,6 +23,10 @@ struct ProcessState {
     [[nodiscard]] bool hasEnded() const { return state == 'Z' || state == 'X'; }
 };
 
+/// Names this run of the machine, in which pids and start times mean something; changes at every
+/// boot. Empty where the kernel does not tell.
+std::string currentBootId();
+
 /// Parses the text of /proc/PID/stat; a program's name may hold any character.
 std::optional<ProcessState> parseProcessState(std::string_view text);
 std::optional<ProcessState> processState(pid_t pid);

@@ -2,6 +2,7 @@
 #include "app/engine/sandbox/tree.h"
 
 #include "app/engine/sandbox/descriptor.h"
+#include "app/engine/sandbox/directory.h"
 #include "app/engine/sandbox/steperror.h"
 
 #include <array>
@@ -19,8 +20,6 @@ namespace moru::engine {
 
 namespace {
 
-using DirectoryStream = std::unique_ptr<DIR, int (*)(DIR *)>;
-
 /// A stream with a position of its own on an open directory.
 DirectoryStream streamOn(int directory)
 {
@@ -29,11 +28,6 @@ DirectoryStream streamOn(int directory)
     if (fd >= 0 && !stream)
         ::close(fd);
     return {stream, ::closedir};
-}
-
-bool isDotOrDotDot(const char *name)
-{
-    return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
 /// Removes subtrees by hanging every directory met directly below the top one. So the depth never

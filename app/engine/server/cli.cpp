@@ -2,6 +2,7 @@
 #include "app/engine/server/cli.h"
 
 #include "app/engine/sandbox/launcher.h"
+#include "app/engine/sandbox/processes.h"
 #include "app/engine/server/commandline.h"
 #include "app/engine/server/record.h"
 #include "app/engine/server/selfcopy.h"

@@ -2,6 +2,7 @@
 #include "app/engine/server/fleet.h"
 
 #include "app/engine/http/astuple.h"
+#include "app/engine/sandbox/processes.h"
 #include "app/engine/server/apierror.h"
 
 #include <boost/asio/co_spawn.hpp>

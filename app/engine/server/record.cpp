@@ -138,11 +138,4 @@ std::optional<SandboxRecord> recordFromJson(const std::string &content)
     }
 }
 
-std::string currentBootId()
-{
-    const auto content = readFile("/proc/sys/kernel/random/boot_id", 256);
-    return content ? std::string(trimmed(std::string_view(*content).substr(0, content->find('\n'))))
-                   : std::string();
-}
-
 } // namespace moru::engine

@@ -38,7 +38,5 @@ struct SandboxRecord {
 std::string toJson(const SandboxRecord &record);
 /// nullopt if the text is not a whole record.
 std::optional<SandboxRecord> recordFromJson(const std::string &text);
-/// Names this run of the machine; changes at every boot.
-std::string currentBootId();
 
 } // namespace moru::engine

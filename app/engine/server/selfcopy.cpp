@@ -2,6 +2,7 @@
 #include "app/engine/server/selfcopy.h"
 
 #include "app/engine/http/fd.h"
+#include "app/engine/http/text.h"
 #include "app/engine/sandbox/selfimage.h"
 
 #include <array>
@@ -29,7 +30,7 @@ constexpr std::size_t CompareBytes = 256UL << 10U;
 [[noreturn]] void fail(const fs::path &path)
 {
     throw std::runtime_error("moru-local cannot copy itself out of the AppImage to " + path.string()
-                             + ": " + std::generic_category().message(errno) + ".");
+                             + ": " + errorText(errno) + ".");
 }
 
 bool sameContent(int one, int other)
