@@ -30,6 +30,13 @@ inline double threadCpuMs()
     return double(now.tv_sec) * 1e3 + double(now.tv_nsec) / 1e6;
 }
 
+/// The upper one of two in the middle; 0 of nothing.
+inline double median(std::vector<double> values)
+{
+    std::ranges::sort(values);
+    return values.empty() ? 0 : values[values.size() / 2];
+}
+
 /// Times of repeated runs of one thing.
 class Times {
 public:
@@ -39,12 +46,7 @@ public:
         work();
         m_values.push_back(threadCpuMs() - before);
     }
-    [[nodiscard]] double median() const
-    {
-        std::vector<double> sorted = m_values;
-        std::ranges::sort(sorted);
-        return sorted.empty() ? 0 : sorted[sorted.size() / 2];
-    }
+    [[nodiscard]] double median() const { return bench::median(m_values); }
     [[nodiscard]] double worst() const { return *std::ranges::max_element(m_values); }
 
 private:

@@ -95,12 +95,6 @@ double leastMs()
     return read ? ms : 0;
 }
 
-double median(std::vector<double> values)
-{
-    std::ranges::sort(values);
-    return values[values.size() / 2];
-}
-
 /// Direct children of a process.
 QList<qint64> childrenOf(qint64 pid)
 {

@@ -133,12 +133,6 @@ Figures run(const QString &program, const QStringList &arguments,
     return figures;
 }
 
-double median(std::vector<double> values)
-{
-    std::ranges::sort(values);
-    return values[values.size() / 2];
-}
-
 } // namespace
 
 int main(int argc, char **argv)
