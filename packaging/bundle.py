@@ -58,9 +58,8 @@ def copyright_file(name):
     return path if os.path.exists(path) else None
 
 
-def licences(name):
+def licences(path):
     """The short names in a package's copyright file, in the order in which they come."""
-    path = copyright_file(name)
     if not path:
         return []
     with open(path, encoding="utf-8", errors="replace") as file:

@@ -30,6 +30,8 @@ done
 [ -n "$file" ] || die "There is no installer; packaging/msi.sh makes it."
 
 work=$(mktemp -d)
+libraries=${XDG_CACHE_HOME:-$HOME/.cache}/moru-desktop/cross
+export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
 export HOME=$work/home
 export WINEPREFIX=$work/wine WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=;winemenubuilder.exe=d'
 unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR
@@ -84,7 +86,8 @@ within() {
 
 table() { msiinfo export "$1" "$2" | tr -d '\r' | tail -n +4; }
 property() { table "$1" Property | sed -n "s/^$2\t//p"; }
-has_line() { printf '%s\n' "$1" | grep -qxF -- "$2"; }
+# Without -q, which would end the writer in mid-sentence: pipefail takes that for a failure.
+has_line() { printf '%s\n' "$1" | grep -xF -- "$2" >/dev/null; }
 same() { [ "$1" = "$2" ] || { echo "\"$1\" is not \"$2\"" && false; }; }
 
 version=$(property "$file" ProductVersion)
@@ -108,16 +111,18 @@ fi
 if [ -z "$package_only" ]; then
     exe="$inside/moru-desktop.exe"
     resource() { wrestool --extract --raw --type="$1" "$exe"; }
-    says() { resource 16 | strings -el | grep -qxF -- "$1"; }
+    says() { resource 16 | strings -el | grep -xF -- "$1" >/dev/null; }
     check "says its version" says "$version"
     check "says its name" says "Moru Desktop"
     check "has icons of eight sizes" same "$(wrestool --list --type=3 "$exe" | wc -l)" 8
-    is_aware() { resource 24 | grep -q PerMonitorV2; }
+    is_aware() { resource 24 | grep PerMonitorV2 >/dev/null; }
     check "has a manifest" is_aware
-    is_gui() { x86_64-w64-mingw32-objdump -p "$exe" | grep -q 'Subsystem.*Windows GUI'; }
+    is_gui() { x86_64-w64-mingw32-objdump -p "$exe" | grep 'Subsystem.*Windows GUI' >/dev/null; }
     check "opens no console" is_gui
+    made_of() { python3 -c 'import json, sys; sys.exit(sys.argv[2] not in [p["name"] for p in json.load(open(sys.argv[1]))["packages"]])' "$inside/sbom.spdx.json" "$1"; }
     for name in qt6-base qscintilla2 protobuf simdjson libvterm gcc mingw-w64 moru-desktop; do
         check "brings the licence of $name" test -s "$inside/licenses/$name.txt"
+        check "says that it is made of $name" made_of "$name"
     done
 fi
 
@@ -197,7 +202,7 @@ print(f"""header = "Moru-Sandbox-Id: {s["sandboxID"]}" """)
 if s.get("envdAccessToken"): print(f"""header = "X-Access-Token: {s["envdAccessToken"]}" """)' >"$work/envd.conf")
     # remote PATH: the file of that path in the sandbox; holds PATH TEXT: it has exactly that line.
     remote() { curl -sS --fail -K "$work/envd.conf" --get --data-urlencode "path=$1" --data-urlencode username=user "$MORU_SANDBOX_URL/files"; }
-    holds() { remote "$1" 2>/dev/null | grep -qxF -- "$2"; }
+    holds() { remote "$1" 2>/dev/null | grep -xF -- "$2" >/dev/null; }
 
     start=$SECONDS
     check "fills its table from the engine" \
@@ -275,7 +280,7 @@ fi
 
 if [ -z "$next" ]; then
     later=${version%.*}.$((${version##*.} + 1))
-    "$root/packaging/msi.sh" --output "$work/next" --version "$later" >"$work/next.log" 2>&1 || {
+    "$root/packaging/msi.sh" --output "$work/next" --version "$later" --cache "$libraries" >"$work/next.log" 2>&1 || {
         tail "$work/next.log" >&2
         die "FAILED: packing a later version"
     }

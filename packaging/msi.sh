@@ -12,8 +12,8 @@
 #     --libraries    only build the libraries
 #     --stage-only   do not pack; leave the program in build/msi/stage
 #
-# What it needs is installed by packaging/setup.sh --msi. The first run builds Qt, which takes about
-# half an hour of one processor; later ones find it in the cache.
+# What it needs is installed by packaging/setup.sh --msi. The first run builds Qt, which takes two
+# processors about three quarters of an hour; later ones find it in the cache.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -52,6 +52,7 @@ check_qt_version
 build_recipes
 [ "$only" != libraries ] || exit 0
 
+source_date
 started=$SECONDS
 build=$root/build/msi
 MORU_CROSS_ROOTS=$(cross_roots "${recipes[@]}")
@@ -71,6 +72,16 @@ fi
 IFS=: read -ra roots <<<"$MORU_CROSS_ROOTS"
 python3 "$root/packaging/msi/stage.py" "$build/program/bin/moru-desktop.exe" "$build/stage" "${roots[@]}"
 cp "$root/LICENSE" "$build/stage/licenses/moru-desktop.txt"
+# The libraries and what the compiler adds of its own.
+{
+    for name in "${recipes[@]}"; do
+        printf '%s\t%s\t%s\n' "$name" "${recipe_version[$name]}" "$build/stage/licenses/$name.txt"
+    done
+    dpkg-query -W -f "gcc\t\${source:Version}\t$build/stage/licenses/gcc.txt\n" g++-mingw-w64-x86-64-posix
+    dpkg-query -W -f "mingw-w64\t\${source:Version}\t$build/stage/licenses/mingw-w64.txt\n" mingw-w64-x86-64-dev
+} >"$build/bundled.txt"
+python3 "$root/packaging/sbom.py" --build "$build/program" --kind msi --bundled "$build/bundled.txt" \
+    --output "$build/stage/sbom.spdx.json" >/dev/null
 say "  built and staged in $((SECONDS - started)) s: $(du -sm "$build/stage" | cut -f1) MB"
 [ "$only" != stage ] || exit 0
 
@@ -84,10 +95,10 @@ cd "$build"
 python3 "$root/packaging/msi/wxs.py" stage --version "$version" --scope "$scope" --icon moru-desktop.ico >moru-desktop.wxs
 rm -f "$file"
 # With the times of the commit, two builds of it are the same byte for byte.
-epoch=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 315532800)}
-find stage moru-desktop.ico -exec touch --date="@$epoch" {} +
+find stage moru-desktop.ico -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
 wixl --arch x64 --output "$file" moru-desktop.wxs
-python3 "$root/packaging/msi/settle.py" "$file" "$epoch"
+python3 "$root/packaging/msi/settle.py" "$file" "$SOURCE_DATE_EPOCH"
+cp stage/sbom.spdx.json "$file.spdx.json"
 say "  packed in $((SECONDS - started)) s"
 (cd "$output" && sha256sum "${file##*/}" >"${file##*/}.sha256")
 say "$file ($(du -m "$file" | cut -f1) MB)"

@@ -5,7 +5,7 @@
 #
 #   packaging/release.sh [--output DIR] [--with-msi] [--twice]
 #     --output DIR   where it goes (default: build/release-VERSION); must not hold anything yet
-#     --with-msi     also packaging/msi.sh (cross-builds Qt once, about half an hour)
+#     --with-msi     also packaging/msi.sh (cross-builds Qt once, see packaging/msi)
 #     --twice        build all of it a second time and write into REPRODUCIBLE.txt what differs
 #
 # Keys come from outside and are never read by this script:

@@ -3,10 +3,12 @@
 """Writes the bill of materials (SPDX 2.3, JSON) of a build, from the packages really linked.
 
   sbom.py --build DIR --kind deb|appimage [--bundled FILE] [--program FILE]... --output FILE
+  sbom.py --build DIR --kind msi --bundled FILE --output FILE
 
 --bundled is the list appdir.py writes: one package per line, as dpkg names it. Without it the
 packages of the libraries that --program needs are listed as dependencies, not as contents.
-SOURCE_DATE_EPOCH gives the time.
+For an MSI it has a line for each cross-built source package: its name, its version and the path of
+its copyright file, with tabs between. SOURCE_DATE_EPOCH gives the time.
 """
 import argparse
 import datetime
@@ -19,7 +21,7 @@ import bundle
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--build", required=True)
-parser.add_argument("--kind", choices=("deb", "appimage"), required=True)
+parser.add_argument("--kind", choices=("deb", "appimage", "msi"), required=True)
 parser.add_argument("--bundled")
 parser.add_argument("--program", action="append", default=[])
 parser.add_argument("--output", required=True)
@@ -35,26 +37,38 @@ def identifier(text):
     return "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", text)
 
 
-def entry(package):
+def installed(package):
+    """The entry of a package that dpkg knows on this machine."""
     known = bundle.details(package)
-    named = bundle.licences(known["name"])
+    return entry(known["name"], known["version"], known["architecture"],
+                 bundle.licences(bundle.copyright_file(known["name"])),
+                 f"built from source package {known['source']} {known['sourceVersion']}")
+
+
+def cross_built(line):
+    """The entry of a source package that was built for another system."""
+    name, package_version, copyright_file = line.split("\t")
+    return entry(name, package_version, "source", bundle.licences(copyright_file), "cross-built from this source package")
+
+
+def entry(name, package_version, architecture, named, source):
     result = {
-        "SPDXID": identifier("Package-" + known["name"]),
-        "name": known["name"],
-        "versionInfo": known["version"],
+        "SPDXID": identifier("Package-" + name),
+        "name": name,
+        "versionInfo": package_version,
         "supplier": f"Organization: {distribution.capitalize()}",
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": False,
         "licenseConcluded": "NOASSERTION",
         "licenseDeclared": "NOASSERTION",
         "copyrightText": "NOASSERTION",
-        "sourceInfo": f"built from source package {known['source']} {known['sourceVersion']}",
+        "sourceInfo": source,
         "externalRefs": [{
             "referenceCategory": "PACKAGE-MANAGER",
             "referenceType": "purl",
-            "referenceLocator": f"pkg:deb/{distribution}/{known['name']}@"
-                                f"{known['version'].replace('+', '%2B').replace(':', '%3A')}"
-                                f"?arch={known['architecture']}&distro={release}",
+            "referenceLocator": f"pkg:deb/{distribution}/{name}@"
+                                f"{package_version.replace('+', '%2B').replace(':', '%3A')}"
+                                f"?arch={architecture}&distro={release}",
         }],
     }
     if named:
@@ -62,15 +76,22 @@ def entry(package):
     return result
 
 
-inside = bundle.compiled_in(options.build, static=options.kind == "appimage")
-contents, depends = set(), set()
+bundled = []
 if options.bundled:
     with open(options.bundled, encoding="utf-8") as file:
-        contents = {line.split()[0] for line in file if line.strip()}
+        bundled = [line for line in file.read().splitlines() if line.strip()]
+parts = {"STATIC_LINK": [], "CONTAINS": [], "DYNAMIC_LINK": []}
+if options.kind == "msi":
+    parts["CONTAINS"] = sorted((cross_built(line) for line in bundled), key=lambda part: part["name"])
 else:
-    for program in options.program:
-        depends.update(bundle.packages_of(bundle.resolved(program).values()).values())
-depends.discard(None)
+    depends = set()
+    if not bundled:
+        for program in options.program:
+            depends.update(bundle.packages_of(bundle.resolved(program).values()).values())
+    inside = bundle.compiled_in(options.build, static=options.kind == "appimage")
+    for kind, names in (("STATIC_LINK", inside), ("CONTAINS", {line.split()[0] for line in bundled}),
+                        ("DYNAMIC_LINK", depends - {None})):
+        parts[kind] = [installed(name) for name in sorted(names)]
 
 root = identifier("Package-moru-desktop")
 packages = [{
@@ -87,9 +108,8 @@ packages = [{
 }]
 relationships = [{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES",
                   "relatedSpdxElement": root}]
-for kind, names in (("STATIC_LINK", inside), ("CONTAINS", contents), ("DYNAMIC_LINK", depends)):
-    for name in sorted(names):
-        package = entry(name)
+for kind, entries in parts.items():
+    for package in entries:
         if all(known["SPDXID"] != package["SPDXID"] for known in packages):
             packages.append(package)
         relationships.append({"spdxElementId": root, "relationshipType": kind,

@@ -3,7 +3,8 @@
 """Collects in a folder what the program needs on a Windows that has nothing of it.
 
 A DLL is bundled if one of the ROOTs or the compiler has it; it is Windows' own if mingw-w64 has an
-import library for it. One that is neither ends this with an error."""
+import library for it, or if it is one of the API sets, names that Windows itself resolves. One that
+is neither ends this with an error."""
 
 import argparse
 import os
@@ -29,9 +30,9 @@ def imports(path):
     return re.findall(r"^\s*DLL Name: (\S+)$", text, re.MULTILINE)
 
 
-def import_library(name):
+def windows_own(name):
     stem = name.lower().removesuffix(".dll")
-    return any(os.path.exists(f"/usr/{TRIPLE}/lib/lib{stem}.a") for stem in (stem, stem.removesuffix(".drv")))
+    return stem.startswith("api-ms-win-") or any(os.path.exists(f"/usr/{TRIPLE}/lib/lib{stem}.a") for stem in (stem, stem.removesuffix(".drv")))
 
 
 def main():
@@ -75,7 +76,7 @@ def main():
             if any(os.path.exists(os.path.join(folder, name)) for folder in folders):
                 bundled.add(name.lower())
                 take(find(name, folders, module), name)
-            elif not import_library(name):
+            elif not windows_own(name):
                 sys.exit(f"stage: {module} needs {name}, which is neither ours nor Windows'")
 
     with open(os.path.join(options.output, "qt.conf"), "w") as conf:

@@ -72,11 +72,29 @@ constexpr Part parts[] = {
 
 constexpr qint64 largestBill = 1LL << 20U;
 
+/// Where a bundle keeps its bill of materials and the texts of licences.
+struct BundlePaths {
+    QString bill;
+    QString licences;
+};
+
+BundlePaths bundlePaths()
+{
+    const QDir programs(QCoreApplication::applicationDirPath());
+#ifdef Q_OS_WIN
+    return {programs.filePath(QStringLiteral("sbom.spdx.json")),
+            programs.filePath(QStringLiteral("licenses"))};
+#else
+    const QString share = QDir::cleanPath(programs.filePath(QStringLiteral("../share")));
+    return {share + QStringLiteral("/moru-desktop/sbom.spdx.json"), share + QStringLiteral("/doc")};
+#endif
+}
+
 /// Name, version and licences of what a bundle says it contains; none where the program is
 /// installed beside the system's own libraries.
-QList<QStringList> bundledPackages(const QString &share)
+QList<QStringList> bundledPackages(const QString &bill)
 {
-    QFile file(share + QStringLiteral("/moru-desktop/sbom.spdx.json"));
+    QFile file(bill);
     if (!file.open(QIODevice::ReadOnly) || file.size() > largestBill)
         return {};
     QList<QStringList> rows;
@@ -110,14 +128,13 @@ QTreeWidget *newLicencesTree(QWidget *parent)
         new QTreeWidgetItem(
             tree, {QString::fromLatin1(part.name), version, QString::fromLatin1(part.licence)});
     }
-    const QString share =
-        QDir::cleanPath(QCoreApplication::applicationDirPath() + QStringLiteral("/../share"));
-    const QList<QStringList> bundled = bundledPackages(share);
+    const BundlePaths paths = bundlePaths();
+    const QList<QStringList> bundled = bundledPackages(paths.bill);
     for (const QStringList &row : bundled)
         new QTreeWidgetItem(tree, row);
     if (!bundled.isEmpty())
-        tree->setToolTip(
-            Words::tr("The texts of all licences are in %1.").arg(share + QStringLiteral("/doc")));
+        tree->setToolTip(Words::tr("The texts of all licences are in %1.")
+                             .arg(QDir::toNativeSeparators(paths.licences)));
     for (int column = 0; column < 2; ++column)
         tree->resizeColumnToContents(column);
     return tree;
