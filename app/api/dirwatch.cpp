@@ -10,20 +10,6 @@ namespace moru {
 
 DirWatch::Private::~Private() = default;
 
-void DirWatch::Private::open(EnvdClient *envd)
-{
-    client = envd;
-    envd->d->streams.append(this);
-    envd->d->withTarget(q, [this](const Result<> &ready) {
-        if (over)
-            return;
-        if (ready)
-            connectNow();
-        else
-            fail(ready.error());
-    });
-}
-
 void DirWatch::Private::connectNow()
 {
     EnvdClient::Private &envd = *client->d;
@@ -83,39 +69,6 @@ bool DirWatch::Private::takeMessage(std::string_view bytes)
         break;
     }
     return true;
-}
-
-void DirWatch::Private::leave()
-{
-    over = true;
-    if (network)
-        network->close();
-    if (client)
-        client->d->streams.removeOne(this);
-}
-
-void DirWatch::Private::fail(const Error &error)
-{
-    leave();
-    emit q->failed(error);
-}
-
-void DirWatch::Private::end(const Error &reason)
-{
-    if (!over)
-        fail(reason);
-}
-
-void DirWatch::Private::abandon()
-{
-    leave();
-    QMetaObject::invokeMethod(
-        q,
-        [watch = q] {
-            emit watch->failed(
-                {Error::Kind::Canceled, 0, QStringLiteral("The connection was closed"), {}, -1});
-        },
-        Qt::QueuedConnection);
 }
 
 DirWatch::DirWatch(std::unique_ptr<Private> p, QObject *parent)

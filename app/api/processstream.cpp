@@ -27,20 +27,6 @@ QByteArray framed(const std::string &message)
 
 ProcessStream::Private::~Private() = default;
 
-void ProcessStream::Private::open(EnvdClient *envd)
-{
-    client = envd;
-    envd->d->streams.append(this);
-    envd->d->withTarget(q, [this](const Result<> &ready) {
-        if (over)
-            return;
-        if (ready)
-            connectNow();
-        else
-            fail(ready.error());
-    });
-}
-
 void ProcessStream::Private::connectNow()
 {
     EnvdClient::Private &envd = *client->d;
@@ -176,38 +162,10 @@ void ProcessStream::Private::streamEnded(const Result<> &result)
 
 void ProcessStream::Private::leave()
 {
-    over = true;
     queued.clear();
     batch.clear();
     wantedSize.reset();
-    if (network)
-        network->close();
-    if (client)
-        client->d->streams.removeOne(this);
-}
-
-void ProcessStream::Private::fail(const Error &error)
-{
-    leave();
-    emit q->failed(error);
-}
-
-void ProcessStream::Private::end(const Error &reason)
-{
-    if (!over)
-        fail(reason);
-}
-
-void ProcessStream::Private::abandon()
-{
-    leave();
-    QMetaObject::invokeMethod(
-        q,
-        [stream = q] {
-            emit stream->failed(
-                {Error::Kind::Canceled, 0, QStringLiteral("The connection was closed"), {}, -1});
-        },
-        Qt::QueuedConnection);
+    RpcStream::leave();
 }
 
 void ProcessStream::Private::select(process::ProcessSelector *selector) const

@@ -22,7 +22,65 @@ namespace moru {
 
 class MultipartBody;
 
-struct ProcessStream::Private final : EnvdTraffic {
+/// What a streaming call is made of, whatever it carries: `Object` is what its user holds and has
+/// a signal failed(Error).
+template <typename Object> struct RpcStream : EnvdTraffic {
+    void open(EnvdClient *envd)
+    {
+        client = envd;
+        envd->d->streams.append(this);
+        envd->d->withTarget(q, [this](const Result<> &ready) {
+            if (over)
+                return;
+            if (ready)
+                connectNow();
+            else
+                fail(ready.error());
+        });
+    }
+    virtual void connectNow() = 0;
+    /// Leaves the network and the client's list; nothing is told.
+    virtual void leave()
+    {
+        over = true;
+        if (network)
+            network->close();
+        if (client)
+            client->d->streams.removeOne(this);
+    }
+    void fail(const Error &error)
+    {
+        leave();
+        emit q->failed(error);
+    }
+    void end(const Error &reason) override
+    {
+        if (!over)
+            fail(reason);
+    }
+    void abandon() override
+    {
+        leave();
+        QMetaObject::invokeMethod(
+            q,
+            [object = q] {
+                emit object->failed({Error::Kind::Canceled,
+                                     0,
+                                     QStringLiteral("The connection was closed"),
+                                     {},
+                                     -1});
+            },
+            Qt::QueuedConnection);
+    }
+
+    Object *q = nullptr;
+    QPointer<EnvdClient> client;
+    ConnectStream *network = nullptr; ///< child of q
+    std::string message;
+    bool over = false; ///< no more signals
+};
+
+struct ProcessStream::Private final : RpcStream<ProcessStream> {
     enum class InputKind {
         Unknown, ///< attached: PTY or pipes, found out by what comes or by trying
         Pty,
@@ -31,36 +89,26 @@ struct ProcessStream::Private final : EnvdTraffic {
     enum class Output { None, Stdout, Stderr, Pty };
 
     ~Private() override;
-    void open(EnvdClient *envd);
-    void end(const Error &reason) override;
-    void abandon() override;
+    void connectNow() override;
+    void leave() override;
 
-    void connectNow();
     bool takeMessage(std::string_view bytes);
     /// False when the receiver of the signals has deleted the stream.
     bool takeEvent(const process::ProcessEvent &event);
     void append(Output kind, const std::string &bytes);
     bool flush();
     void streamEnded(const Result<> &result);
-    /// Leaves the network and the client's list; nothing is told.
-    void leave();
-    void fail(const Error &error);
 
     void pumpInput();
     void inputAnswered(InputKind tried, const QByteArray &sent, const Result<> &result);
     void pumpSize();
     void select(process::ProcessSelector *selector) const;
 
-    ProcessStream *q = nullptr;
-    QPointer<EnvdClient> client;
-    ConnectStream *network = nullptr; ///< child of q
     const char *method = nullptr;
-    std::string message;
     QString user;
     qint64 timeoutMs = 0;
 
     quint32 pid = 0;
-    bool over = false; ///< finished(), failed() or detach(): no more signals
     bool readingPaused = false;
 
     Output batchKind = Output::None;
@@ -74,22 +122,11 @@ struct ProcessStream::Private final : EnvdTraffic {
     bool sizeInFlight = false;
 };
 
-struct DirWatch::Private final : EnvdTraffic {
+struct DirWatch::Private final : RpcStream<DirWatch> {
     ~Private() override;
-    void open(EnvdClient *envd);
-    void end(const Error &reason) override;
-    void abandon() override;
+    void connectNow() override;
 
-    void connectNow();
     bool takeMessage(std::string_view bytes);
-    void leave();
-    void fail(const Error &error);
-
-    DirWatch *q = nullptr;
-    QPointer<EnvdClient> client;
-    ConnectStream *network = nullptr; ///< child of q
-    std::string message;
-    bool over = false;
 };
 
 struct Transfer::Private final : EnvdTraffic {
