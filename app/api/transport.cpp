@@ -16,6 +16,7 @@
 #include <QRandomGenerator>
 #include <QSet>
 #include <QSslError>
+#include <QTimeZone>
 #include <QTimer>
 
 #include <algorithm>
@@ -46,10 +47,6 @@ constexpr qsizetype LongestMessage = 1000;
 constexpr qsizetype LongestExcerpt = 500;
 
 const char *const TlsErrorsProperty = "moruTlsErrors";
-
-// Of requests that certainly never left; see isOutcomeUnknown().
-const QString RefusedMessage = QStringLiteral("%1 refused the connection");
-const QString NoHostMessage = QStringLiteral("The host %1 was not found");
 
 int statusOf(const QNetworkReply &reply)
 {
@@ -94,7 +91,7 @@ QDateTime parseHttpDate(const QByteArray &value)
     const QDate day =
         QLocale::c().toDate(words.mid(1, 3).join(u' '), QStringLiteral("dd MMM yyyy"));
     const QTime time = QTime::fromString(words.at(4), QStringLiteral("HH:mm:ss"));
-    return day.isValid() && time.isValid() ? QDateTime(day, time, Qt::UTC) : QDateTime();
+    return day.isValid() && time.isValid() ? QDateTime(day, time, QTimeZone::utc()) : QDateTime();
 }
 
 /// Seconds from a Retry-After value (a number or an HTTP date); -1 if there is none.
@@ -219,10 +216,12 @@ std::optional<Error> networkError(const QNetworkReply &reply, int status)
     case QNetworkReply::NoError:
         return std::nullopt;
     case QNetworkReply::ConnectionRefusedError:
-        error.message = RefusedMessage.arg(authorityOf(reply.url()));
+        error.message = QStringLiteral("%1 refused the connection").arg(authorityOf(reply.url()));
+        error.neverSent = status == 0;
         break;
     case QNetworkReply::HostNotFoundError:
-        error.message = NoHostMessage.arg(reply.url().host());
+        error.message = QStringLiteral("The host %1 was not found").arg(reply.url().host());
+        error.neverSent = status == 0;
         break;
     case QNetworkReply::ContentReSendError: // what OneShotBody makes of it
     case QNetworkReply::RemoteHostClosedError:
@@ -948,11 +947,8 @@ Error Transport::errorFrom(int status, const QByteArray &contentType, const QByt
 bool Transport::isOutcomeUnknown(const Error &error)
 {
     switch (error.kind) {
-    case Error::Kind::Network: {
-        const bool neverSent = error.message.endsWith(RefusedMessage.mid(2))
-                               || error.message.startsWith(NoHostMessage.left(9));
-        return error.httpStatus > 0 || !neverSent;
-    }
+    case Error::Kind::Network:
+        return !error.neverSent;
     case Error::Kind::Timeout:
         return true;
     case Error::Kind::Protocol: // a good status with an answer that is not; others are refusals

@@ -32,11 +32,13 @@ struct Error {
     QString message;            ///< what the server or the system said, untranslated plain text
     QString detail;             ///< for "Details" and the log: no query string, no secret
     int retryAfterSeconds = -1; ///< from Retry-After; -1 = the server did not say
+    bool neverSent = false;     ///< no byte of the request reached a server
 
     friend bool operator==(const Error &, const Error &) = default;
 };
 
-/// An answer that is not what the protocol promises; `what` is plain English for the details and the log.
+/// An answer that is not what the protocol promises; `what` is plain English for the details and
+/// the log.
 inline Error protocolError(const char *what)
 {
     return {Error::Kind::Protocol, 0, QString::fromLatin1(what), {}, -1};
