@@ -4,6 +4,7 @@
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
+#include <QTimeZone>
 #include <QTimer>
 
 #include <cmath>
@@ -222,7 +223,7 @@ Result<SandboxMetric> readMetric(const object &source)
     SandboxMetric metric;
     const qint64 unix = reader.integer("timestampUnix");
     metric.timestamp =
-        unix > 0 ? QDateTime::fromSecsSinceEpoch(unix, Qt::UTC) : reader.time("timestamp");
+        unix > 0 ? QDateTime::fromSecsSinceEpoch(unix, QTimeZone::utc()) : reader.time("timestamp");
     metric.cpuCount = reader.smallInteger("cpuCount");
     metric.cpuUsedPercent = reader.real("cpuUsedPct");
     metric.memUsed = reader.integer("memUsed");

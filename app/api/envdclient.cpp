@@ -7,6 +7,7 @@
 #include "app/wire/messages.h"
 
 #include <QBuffer>
+#include <QTimeZone>
 #include <QTimer>
 
 #include <algorithm>
@@ -49,7 +50,7 @@ FileEntry toEntry(const filesystem::EntryInfo &info)
     if (info.has_modified_time()) {
         entry.modified = QDateTime::fromMSecsSinceEpoch(
             info.modified_time().seconds() * 1000 + info.modified_time().nanos() / 1'000'000,
-            Qt::UTC);
+            QTimeZone::utc());
     }
     entry.symlinkTarget = toQString(info.symlink_target());
     // A broken link has no target, only the mark in its permissions.

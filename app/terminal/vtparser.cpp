@@ -188,9 +188,7 @@ struct VtParser::Callbacks {
                           : value->number == VTERM_PROP_MOUSE_MOVE ? Mouse::Move
                                                                    : Mouse::None;
             break;
-        case VTERM_PROP_TITLE:
-        case VTERM_PROP_ICONNAME:
-        case VTERM_N_PROPS:
+        default: // titles and, in newer versions, focus reports: this class sees to them itself
             break;
         }
         return 1;

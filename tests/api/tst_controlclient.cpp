@@ -7,6 +7,7 @@
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QTest>
+#include <QTimeZone>
 
 #include <memory>
 
@@ -68,8 +69,8 @@ private slots:
         QCOMPARE(sandbox.templateId, QStringLiteral("base1"));
         QCOMPARE(sandbox.alias, QStringLiteral("base"));
         QCOMPARE(sandbox.state, SandboxState::Running);
-        QCOMPARE(sandbox.startedAt, QDateTime({2026, 1, 15}, {9, 30, 0, 123}, Qt::UTC));
-        QCOMPARE(sandbox.endAt, QDateTime({2026, 1, 15}, {9, 30}, Qt::UTC));
+        QCOMPARE(sandbox.startedAt, QDateTime({2026, 1, 15}, {9, 30, 0, 123}, QTimeZone::utc()));
+        QCOMPARE(sandbox.endAt, QDateTime({2026, 1, 15}, {9, 30}, QTimeZone::utc()));
         QCOMPARE(sandbox.endAt.timeSpec(), Qt::UTC);
         QCOMPARE(sandbox.cpuCount, 2);
         QCOMPARE(sandbox.memoryMiB, 1024);
@@ -375,7 +376,7 @@ private slots:
         QCOMPARE(metric.cpuUsedPercent, 12.5);
         QCOMPARE(metric.memTotal, 4294967296LL);
         QCOMPARE(metric.diskTotal, 9000000000LL);
-        QCOMPARE(metric.timestamp, QDateTime({2026, 1, 15}, {9, 30}, Qt::UTC));
+        QCOMPARE(metric.timestamp, QDateTime({2026, 1, 15}, {9, 30}, QTimeZone::utc()));
     }
 
     void metricsOfNothingNeedNoRequest()

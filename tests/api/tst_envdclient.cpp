@@ -2,6 +2,7 @@
 #include "tests/api/envdfixture.h"
 
 #include <QTest>
+#include <QTimeZone>
 
 using namespace moru;
 using namespace moru::test;
@@ -302,7 +303,7 @@ private slots:
         QCOMPARE(file.permissions, QStringLiteral("-rw-r--r--"));
         QCOMPARE(file.owner, QStringLiteral("user"));
         QCOMPARE(file.group, QStringLiteral("staff"));
-        QCOMPARE(file.modified, QDateTime({2026, 1, 15}, {9, 30, 0, 250}, Qt::UTC));
+        QCOMPARE(file.modified, QDateTime({2026, 1, 15}, {9, 30, 0, 250}, QTimeZone::utc()));
         QVERIFY(!file.isSymlink);
     }
 

@@ -4,6 +4,7 @@
 #include "app/api/types.h"
 
 #include <QString>
+#include <QTimeZone>
 
 #include <algorithm>
 #include <cstdio>
@@ -79,7 +80,7 @@ inline QList<Sandbox> fleet(int count, unsigned seed = 7)
                                           "desktop", "browser",     "rust",    "gcc"};
     static const char *const owners[] = {"alice", "bob", "carol", "dave", "erin", "frank", "grace"};
     const QString letters = QStringLiteral("abcdefghijklmnopqrstuvwxyz0123456789");
-    const QDateTime start(QDate(2026, 3, 1), QTime(12, 0), Qt::UTC);
+    const QDateTime start(QDate(2026, 3, 1), QTime(12, 0), QTimeZone::utc());
     QList<Sandbox> fleet;
     fleet.reserve(count);
     for (int i = 0; i < count; ++i) {

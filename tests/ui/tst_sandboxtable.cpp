@@ -13,6 +13,7 @@
 #include <QPushButton>
 #include <QScrollBar>
 #include <QSignalSpy>
+#include <QTimeZone>
 
 using namespace moru;
 using namespace moru::test;
@@ -42,7 +43,7 @@ SandboxRow rowEndingIn(qint64 seconds, std::optional<OnTimeout> onTimeout)
 {
     SandboxRow row;
     row.sandbox.id = QStringLiteral("i1");
-    row.sandbox.endAt = QDateTime::fromSecsSinceEpoch(1'700'000'000 + seconds, Qt::UTC);
+    row.sandbox.endAt = QDateTime::fromSecsSinceEpoch(1'700'000'000 + seconds, QTimeZone::utc());
     row.onTimeout = onTimeout;
     return row;
 }
@@ -106,7 +107,7 @@ void TestSandboxTable::endsInNamesWhatHappensWhenItIsNear()
     QFETCH(qint64, seconds);
     QFETCH(int, action);
     const auto known = action < 0 ? std::nullopt : std::optional(static_cast<OnTimeout>(action));
-    const QDateTime now = QDateTime::fromSecsSinceEpoch(1'700'000'000, Qt::UTC);
+    const QDateTime now = QDateTime::fromSecsSinceEpoch(1'700'000'000, QTimeZone::utc());
     QTEST(SandboxDelegate::endsIn(rowEndingIn(seconds, known), now), "text");
     SandboxRow paused = rowEndingIn(seconds, known);
     paused.sandbox.state = SandboxState::Paused;

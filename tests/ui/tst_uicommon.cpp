@@ -19,6 +19,7 @@
 #include <QSignalSpy>
 #include <QTest>
 #include <QTextDocument>
+#include <QTimeZone>
 
 #include <optional>
 
@@ -103,7 +104,7 @@ void TestUiCommon::durationsNameTwoUnitsAtMost()
 
 void TestUiCommon::relativeTimesNameOneUnit()
 {
-    const QDateTime now = QDateTime::fromSecsSinceEpoch(1'700'000'000, Qt::UTC);
+    const QDateTime now = QDateTime::fromSecsSinceEpoch(1'700'000'000, QTimeZone::utc());
     QCOMPARE(format::relative(now.addSecs(-2), now), QStringLiteral("just now"));
     QCOMPARE(format::relative(now.addSecs(-42), now), QStringLiteral("42 s ago"));
     QCOMPARE(format::relative(now.addSecs(-245), now), QStringLiteral("4 min ago"));

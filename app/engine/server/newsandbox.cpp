@@ -14,6 +14,7 @@
 #include <cctype>
 #include <cmath>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 namespace moru::engine {
@@ -31,11 +32,11 @@ std::string quoted(std::string_view name)
     return "\"" + std::string(name) + "\"";
 }
 
-const json::object &asObject(const json::value &value, const std::string &what)
+const json::object &asObject(const json::value &value, std::string_view what)
 {
     if (const json::object *object = value.if_object())
         return *object;
-    throw validationError(what + " must be an object");
+    throw validationError(std::string(what) + " must be an object");
 }
 
 /// nullptr if absent; null counts as absent.
