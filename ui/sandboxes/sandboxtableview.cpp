@@ -31,7 +31,7 @@ constexpr std::array<int, SandboxTableModel::ColumnCount> defaultWidths{
     148, // ends in
     112, // cpu
     136, // memory
-    240, // metadata
+    160, // metadata, at least: takes what is left
 };
 
 } // namespace
