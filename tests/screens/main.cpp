@@ -72,6 +72,8 @@ private:
     TerminalPane *shell(const QString &name);
     void type(const QString &line, const QString &until);
     QTreeView *files(const QString &name, const QStringList &open);
+    /// The tree with a program's text selected in it.
+    QTreeView *basket();
     void choose(const QStringList &names);
 
     Options m_options;
@@ -134,6 +136,18 @@ QTreeView *Studio::files(const QString &name, const QStringList &open)
         tree->setCurrentIndex(index);
         tree->expand(index);
     }
+    return tree;
+}
+
+QTreeView *Studio::basket()
+{
+    QTreeView *tree =
+        files(words("api-tests"), {words("/home/user/app"), words("/home/user/app/shop")});
+    auto *model = qobject_cast<FileTreeModel *>(tree->model());
+    const QString file = words("/home/user/app/shop/basket.py");
+    await([&] { return model->indexOf(file).isValid(); }, file);
+    tree->setCurrentIndex(model->indexOf(file));
+    tree->setFocus();
     return tree;
 }
 
@@ -256,23 +270,11 @@ void Studio::addLocalPictures()
     });
     add("files", [this] {
         local().haveSandboxes();
-        QTreeView *tree =
-            files(words("api-tests"), {words("/home/user/app"), words("/home/user/app/shop")});
-        auto *model = qobject_cast<FileTreeModel *>(tree->model());
-        const QString file = words("/home/user/app/shop/basket.py");
-        await([&] { return model->indexOf(file).isValid(); }, file);
-        tree->setCurrentIndex(model->indexOf(file));
-        tree->setFocus();
+        basket();
     });
     add("files-edit", [this] {
         local().haveSandboxes();
-        QTreeView *tree =
-            files(words("api-tests"), {words("/home/user/app"), words("/home/user/app/shop")});
-        auto *model = qobject_cast<FileTreeModel *>(tree->model());
-        const QString file = words("/home/user/app/shop/basket.py");
-        await([&] { return model->indexOf(file).isValid(); }, file);
-        tree->setCurrentIndex(model->indexOf(file));
-        tree->setFocus();
+        QTreeView *tree = basket();
         QTest::keyClick(tree, Qt::Key_Return);
         auto *editor = m_stage->the<QsciScintilla>(words("fileEditor"));
         await([&] { return editor->text().contains(words("dataclass")); }, words("the file"));
