@@ -51,6 +51,9 @@ fi
 # On a busy machine a time limit can hit the innocent: in CI a test that failed is tried again, and the
 # first failure stays in the output.
 [ "${CI:-}" = true ] && set -- --repeat until-pass:3 "$@"
+# Much of the time tests wait; more of them at once than this would hold each other up.
+parallel=$(nproc)
+[ "$parallel" -le 4 ] || parallel=4
 werror=OFF
 [ "${CI:-}" = true ] && werror=ON
 failed=0
@@ -58,7 +61,7 @@ for preset in "${presets[@]}"; do
     with_packages=OFF
     [ "$preset" != release ] || with_packages=$packages
     build "$preset" -DBUILD_TESTING=ON -DMORU_WERROR=$werror -DMORU_TEST_PACKAGES=$with_packages
-    ctest --preset "$preset" "$@" || failed=1
+    ctest --preset "$preset" --parallel "$parallel" "$@" || failed=1
 done
 
 if [ -n "$interop_missing" ]; then
