@@ -113,15 +113,18 @@ void checkEnv(const std::map<std::string, std::string> &env)
 void checkMask(std::string text)
 {
     static constexpr std::string_view placeholder = "${PORT}";
-    for (auto at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder))
+    constexpr std::size_t longest = 255;
+    bool odd = text.empty() || text.size() > longest;
+    for (auto at = text.find(placeholder); !odd && at != std::string::npos;
+         at = text.find(placeholder))
         text.replace(at, placeholder.size(), "1");
-    const bool odd = std::any_of(text.begin(), text.end(), [](unsigned char c) {
-        return c >= 0x80
-               || (std::isalnum(c) == 0
-                   && std::string_view(".-_:[]").find(static_cast<char>(c))
-                          == std::string_view::npos);
-    });
-    if (text.empty() || text.size() > 255 || odd)
+    odd = odd || std::any_of(text.begin(), text.end(), [](unsigned char c) {
+              return c >= 0x80
+                     || (std::isalnum(c) == 0
+                         && std::string_view(".-_:[]").find(static_cast<char>(c))
+                                == std::string_view::npos);
+          });
+    if (odd)
         throw ApiError(400, "network.maskRequestHost must be an ASCII host name, with or without "
                             "a port");
 }
