@@ -443,7 +443,7 @@ private slots:
                 QTest::qWait(100);
                 return still;
             }(),
-            20000);
+            60000);
         QVERIFY2((*exchange)->pending() > 30LL << 20,
                  qPrintable(QString::number((*exchange)->pending())));
         QCOMPARE(heard.pty.size(), 0);

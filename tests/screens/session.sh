@@ -6,6 +6,12 @@ wm=
 if command -v openbox >/dev/null; then
     openbox --sm-disable >/dev/null 2>&1 &
     wm=$!
+    # A window that is there before it can be taken over by it without ever being exposed.
+    tries=0
+    until xprop -root _NET_SUPPORTING_WM_CHECK 2>/dev/null | grep -q 'window id' || [ $tries -ge 300 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
 fi
 "$@"
 code=$?
