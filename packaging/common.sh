@@ -40,12 +40,13 @@ project_version() {
     sed -n 's/^project(.* VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt"
 }
 
-# program_tree DIR: builds the programs in the build folder DIR; a missing one is made first.
+# program_tree DIR: builds the programs in the build folder DIR; a missing one is made first, as the
+# preset release has it, so that what is shipped is what was tested.
 program_tree() {
     if [ ! -e "$1/CMakeCache.txt" ]; then
         say "Configuring $1 ..."
         mkdir -p "$1"
-        cmake -S "$root" -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+        cmake -S "$root" -B "$1" --preset release -DBUILD_TESTING=OFF \
             ${MORU_CMAKE_ARGS:-} >"$1/configure.log" 2>&1 || {
             tail -n 30 "$1/configure.log" >&2
             die "Configuring failed; the whole log is $1/configure.log"

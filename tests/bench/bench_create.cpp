@@ -95,12 +95,17 @@ double leastMs()
     return read ? ms : 0;
 }
 
-/// Direct children of a process.
+/// Direct children of a process, of all its threads: the kernel lists a child with the one that
+/// made it.
 QList<qint64> childrenOf(qint64 pid)
 {
     QList<qint64> children;
-    QFile file(QStringLiteral("/proc/%1/task/%1/children").arg(pid));
-    if (file.open(QIODevice::ReadOnly)) {
+    const QString tasks = QStringLiteral("/proc/%1/task").arg(pid);
+    const QStringList names = QDir(tasks).entryList(QDir::Dirs | QDir::NoDotAndDotDot);
+    for (const QString &name : names) {
+        QFile file(tasks + QLatin1Char('/') + name + QStringLiteral("/children"));
+        if (!file.open(QIODevice::ReadOnly))
+            continue;
         const QList<QByteArray> words = file.readAll().simplified().split(' ');
         for (const QByteArray &word : words) {
             if (!word.isEmpty())
@@ -179,7 +184,10 @@ int main(int argc, char **argv)
         double after = 0;
         for (const qint64 pid : agents)
             after += cpuOfProcessMs(pid);
-        if (!memory.empty()) {
+        if (memory.empty()) {
+            std::fprintf(stderr, "the engine has no children to look at\n");
+            ok = false;
+        } else {
             report("agent of an idle sandbox, RSS, median", median(memory), "MiB", "", 0, 8, 0);
             report("CPU of all idle agents", (after - before) / 10, "ms/s", "", 0, 0, 0);
         }
