@@ -11,7 +11,7 @@ state=$HOME/state-$label
 log=$HOME/$label.log
 fail() {
     echo "package-run ($label): $*" >&2
-    tail -n 30 "$log" "$state/engine.log" 2>/dev/null >&2 || true
+    tail -n 30 "$log" "$state/engine.log" >&2 2>/dev/null || true
     "$engine" reset --yes --state-dir "$state" >/dev/null 2>&1 || true
     exit 1
 }
@@ -34,7 +34,8 @@ grep -q '^moru-desktop [0-9]' "$log" || fail "--version says nothing of the vers
 
 "$app" --connection local --state-dir "$state" --screenshot "$out/$label.png" >>"$log" 2>&1 &
 pid=$!
-until_true 40 "the app starts its engine" test -s "$state/engine.json"
+# Right after a system was unpacked, the disk may still be busy with that.
+until_true 120 "the app starts its engine" test -s "$state/engine.json"
 api=$(field apiUrl "$state/engine.json")
 sandboxes=$(field sandboxUrl "$state/engine.json")
 (umask 077 && printf 'header = "X-API-Key: %s"\n' "$(head -n 1 "$(field keyFile "$state/engine.json")")" >"$HOME/curl.conf")

@@ -50,7 +50,7 @@ system() {
     if [ ! -e "$archive" ]; then
         say "Making a bare $1 ..."
         mkdir -p "$root/build/roots"
-        mmdebstrap --quiet --variant=minbase --include="$2" "$1" "$archive.new" "$mirror"
+        mmdebstrap --quiet --format=tar --variant=minbase --include="$2" "$1" "$archive.new" "$mirror"
         mv "$archive.new" "$archive"
     fi
     mkdir "$work/$1"
