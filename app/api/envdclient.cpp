@@ -83,6 +83,19 @@ std::string toStd(const QString &text)
 
 } // namespace
 
+void EnvdTraffic::begin(EnvdClient *envd, QObject *context)
+{
+    client = envd;
+    envd->d->withTarget(context, [this](const Result<> &ready) {
+        if (over)
+            return;
+        if (ready)
+            connectNow();
+        else
+            end(ready.error());
+    });
+}
+
 void EnvdClient::Private::withTarget(QObject *context, std::function<void(const Result<> &)> ready)
 {
     if (holds > 0) {

@@ -158,6 +158,7 @@ private:
     friend class ProcessStream;
     friend class DirWatch;
     friend class Transfer;
+    friend class EnvdTraffic;
     template <typename Object> friend struct RpcStream;
     struct Private;
     std::unique_ptr<Private> d;

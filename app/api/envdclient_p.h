@@ -23,10 +23,17 @@ public:
     EnvdTraffic(const EnvdTraffic &) = delete;
     EnvdTraffic &operator=(const EnvdTraffic &) = delete;
     virtual ~EnvdTraffic() = default;
+    /// Calls connectNow() once `envd` knows its target, or end() where it cannot; neither if it is
+    /// over before. `context` is the object that dies with this one.
+    void begin(EnvdClient *envd, QObject *context);
+    virtual void connectNow() = 0;
     /// Stops using the network and reports `reason`; may delete this object.
     virtual void end(const Error &reason) = 0;
     /// The client goes away: stops using the network now, reports Canceled from the event loop.
     virtual void abandon() = 0;
+
+    QPointer<EnvdClient> client;
+    bool over = false; ///< no more signals
 };
 
 struct EnvdClient::Private {

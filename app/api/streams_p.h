@@ -27,18 +27,9 @@ class MultipartBody;
 template <typename Object> struct RpcStream : EnvdTraffic {
     void open(EnvdClient *envd)
     {
-        client = envd;
         envd->d->streams.append(this);
-        envd->d->withTarget(q, [this](const Result<> &ready) {
-            if (over)
-                return;
-            if (ready)
-                connectNow();
-            else
-                fail(ready.error());
-        });
+        begin(envd, q);
     }
-    virtual void connectNow() = 0;
     /// Leaves the network and the client's list; nothing is told.
     virtual void leave()
     {
@@ -74,10 +65,8 @@ template <typename Object> struct RpcStream : EnvdTraffic {
     }
 
     Object *q = nullptr;
-    QPointer<EnvdClient> client;
     ConnectStream *network = nullptr; ///< child of q
     std::string message;
-    bool over = false; ///< no more signals
 };
 
 struct ProcessStream::Private final : RpcStream<ProcessStream> {
@@ -135,7 +124,7 @@ struct Transfer::Private final : EnvdTraffic {
     void end(const Error &reason) override;
     void abandon() override;
 
-    void connectNow();
+    void connectNow() override;
     void drainDownload();
     /// Moves bytes from the network to the target; false when that ended the transfer.
     bool moveBytes();
@@ -146,7 +135,6 @@ struct Transfer::Private final : EnvdTraffic {
     void noteProgress(qint64 done, qint64 total, bool force = false);
 
     Transfer *q = nullptr;
-    QPointer<EnvdClient> client;
     QString path;
     QIODevice *target = nullptr; ///< set for a download
     QIODevice *source = nullptr; ///< set for an upload
@@ -160,7 +148,6 @@ struct Transfer::Private final : EnvdTraffic {
     QTimer idle;
     QTimer nextTurn;
     QElapsedTimer sinceProgress;
-    bool over = false;
 };
 
 } // namespace moru

@@ -27,7 +27,6 @@ Transfer::Private::~Private() = default;
 
 void Transfer::Private::open(EnvdClient *envd)
 {
-    client = envd;
     envd->d->transfers.append(this);
     idle.setSingleShot(true);
     idle.setInterval(envd->d->transport.limits().idleMs);
@@ -41,14 +40,7 @@ void Transfer::Private::open(EnvdClient *envd)
     nextTurn.setSingleShot(true);
     nextTurn.setInterval(0);
     QObject::connect(&nextTurn, &QTimer::timeout, q, [this] { drainDownload(); });
-    envd->d->withTarget(q, [this](const Result<> &ready) {
-        if (over)
-            return;
-        if (ready)
-            connectNow();
-        else
-            end(ready.error());
-    });
+    begin(envd, q);
 }
 
 void Transfer::Private::connectNow()
