@@ -100,10 +100,9 @@ double leastMs()
 QList<qint64> childrenOf(qint64 pid)
 {
     QList<qint64> children;
-    const QString tasks = QStringLiteral("/proc/%1/task").arg(pid);
-    const QStringList names = QDir(tasks).entryList(QDir::Dirs | QDir::NoDotAndDotDot);
-    for (const QString &name : names) {
-        QFile file(tasks + QLatin1Char('/') + name + QStringLiteral("/children"));
+    const QStringList folders = threadFolders(pid);
+    for (const QString &folder : folders) {
+        QFile file(folder + QStringLiteral("/children"));
         if (!file.open(QIODevice::ReadOnly))
             continue;
         const QList<QByteArray> words = file.readAll().simplified().split(' ');

@@ -5,17 +5,27 @@
 #include <QDir>
 #include <QFile>
 #include <QString>
+#include <QStringList>
 
 namespace moru::bench {
+
+/// The folders in /proc of a process's living threads; none if there is no such process.
+inline QStringList threadFolders(qint64 pid)
+{
+    const QString tasks = QStringLiteral("/proc/%1/task").arg(pid);
+    QStringList folders = QDir(tasks).entryList(QDir::Dirs | QDir::NoDotAndDotDot);
+    for (QString &folder : folders)
+        folder.prepend(tasks + QLatin1Char('/'));
+    return folders;
+}
 
 /// CPU time in ms that the living threads of a process have used; 0 if there is no such process.
 inline double cpuOfProcessMs(qint64 pid)
 {
     double total = 0;
-    const QString tasks = QStringLiteral("/proc/%1/task").arg(pid);
-    const QStringList names = QDir(tasks).entryList(QDir::Dirs | QDir::NoDotAndDotDot);
-    for (const QString &name : names) {
-        QFile file(tasks + QLatin1Char('/') + name + QStringLiteral("/schedstat"));
+    const QStringList folders = threadFolders(pid);
+    for (const QString &folder : folders) {
+        QFile file(folder + QStringLiteral("/schedstat"));
         if (file.open(QIODevice::ReadOnly))
             total += file.readAll().split(' ').value(0).toDouble() / 1e6;
     }
