@@ -40,6 +40,13 @@ project_version() {
     sed -n 's/^project(.* VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt"
 }
 
+# machine_mirror: the mirror of Debian that this machine's apt installs its release from, or nothing.
+machine_mirror() {
+    apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
+        awk -v suite="$(. /etc/os-release && echo "$VERSION_CODENAME")" \
+            '$1 == suite && $2 == "main" && $3 == "Debian" { print $4; exit }'
+}
+
 # program_tree DIR: builds the programs in the build folder DIR; a missing one is made first, as the
 # preset release has it, so that what is shipped is what was tested.
 program_tree() {

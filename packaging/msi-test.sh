@@ -30,8 +30,8 @@ done
 [ -n "$file" ] || die "There is no installer; packaging/msi.sh makes it."
 
 work=$(mktemp -d)
-libraries=${XDG_CACHE_HOME:-$HOME/.cache}/moru-desktop/cross
-export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
+# What is built finds the caches where they are otherwise.
+outside=("HOME=$HOME" ${XDG_CACHE_HOME:+"XDG_CACHE_HOME=$XDG_CACHE_HOME"})
 export HOME=$work/home
 export WINEPREFIX=$work/wine WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=;winemenubuilder.exe=d'
 unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR
@@ -183,7 +183,7 @@ text() { xdotool type --clearmodifiers --delay 25 -- "$1"; }
 
 if [ -z "$package_only" ]; then
     if [ -z "$engine" ]; then
-        build release -DBUILD_TESTING=OFF >/dev/null
+        (export "${outside[@]}" && build release -DBUILD_TESTING=OFF) >/dev/null
         engine=$root/build/release/bin/moru-local
     fi
     mkdir -m 700 "$work/engine"
@@ -280,7 +280,7 @@ fi
 
 if [ -z "$next" ]; then
     later=${version%.*}.$((${version##*.} + 1))
-    "$root/packaging/msi.sh" --output "$work/next" --version "$later" --cache "$libraries" >"$work/next.log" 2>&1 || {
+    env "${outside[@]}" "$root/packaging/msi.sh" --output "$work/next" --version "$later" >"$work/next.log" 2>&1 || {
         tail "$work/next.log" >&2
         die "FAILED: packing a later version"
     }

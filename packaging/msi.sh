@@ -73,13 +73,17 @@ IFS=: read -ra roots <<<"$MORU_CROSS_ROOTS"
 python3 "$root/packaging/msi/stage.py" "$build/program/bin/moru-desktop.exe" "$build/stage" "${roots[@]}"
 cp "$root/LICENSE" "$build/stage/licenses/moru-desktop.txt"
 # The libraries and what the compiler adds of its own.
-{
-    for name in "${recipes[@]}"; do
-        printf '%s\t%s\t%s\n' "$name" "${recipe_version[$name]}" "$build/stage/licenses/$name.txt"
-    done
-    dpkg-query -W -f "gcc\t\${source:Version}\t$build/stage/licenses/gcc.txt\n" g++-mingw-w64-x86-64-posix
-    dpkg-query -W -f "mingw-w64\t\${source:Version}\t$build/stage/licenses/mingw-w64.txt\n" mingw-w64-x86-64-dev
-} >"$build/bundled.txt"
+declare -A toolchain=([gcc]=g++-mingw-w64-x86-64-posix [mingw-w64]=mingw-w64-x86-64-dev)
+for name in "${recipes[@]}" "${!toolchain[@]}"; do
+    licence=$build/stage/licenses/$name.txt
+    if package=${toolchain[$name]:-} && [ -n "$package" ]; then
+        cp "/usr/share/doc/$package/copyright" "$licence"
+        release=$(dpkg-query -W -f '${source:Version}' "$package")
+    else
+        release=${recipe_version[$name]}
+    fi
+    printf '%s\t%s\t%s\n' "$name" "$release" "$licence"
+done >"$build/bundled.txt"
 python3 "$root/packaging/sbom.py" --build "$build/program" --kind msi --bundled "$build/bundled.txt" \
     --output "$build/stage/sbom.spdx.json" >/dev/null
 say "  built and staged in $((SECONDS - started)) s: $(du -sm "$build/stage" | cut -f1) MB"

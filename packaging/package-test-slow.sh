@@ -30,7 +30,7 @@ if [ -z "$packages" ]; then
     "$root/packaging/appimage.sh" --output "$out"
 fi
 deb=$(ls "$packages"/moru-desktop_*.deb) appimage=$(ls "$packages"/*.AppImage)
-mirror=${MORU_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)}
+mirror=${MORU_MIRROR:-$(machine_mirror)}
 [ -n "$mirror" ] || die "package-test-slow: MORU_MIRROR must name a Debian mirror."
 fail() { die "package-test-slow: $*"; }
 

@@ -41,19 +41,12 @@ cmake_build() {
 
 # --- Sources ---
 
-# The mirror of Debian that this machine's apt installs from. Several suites may share it; the
-# first that has main of this release is as good as any.
-machine_mirror() {
-    apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
-        awk -v suite="$1" '$1 == suite && $2 == "main" && $3 == "Debian" { print $4; exit }'
-}
-
 # apt with lists and settings of its own: the machine's stay as they are, and it need not have
 # source packages switched on.
 source_apt() {
     local suite mirror
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    mirror=${MORU_SOURCE_MIRROR:-$(machine_mirror "$suite")}
+    mirror=${MORU_SOURCE_MIRROR:-$(machine_mirror)}
     [ -n "$mirror" ] || die "apt on this machine names no mirror of Debian $suite; MORU_SOURCE_MIRROR takes the address of one."
     mkdir -p "$cache/apt/sources.d" "$cache/apt/lists/partial" "$cache/apt/archives/partial"
     cat >"$cache/apt/sources.d/source.sources" <<EOF

@@ -21,8 +21,6 @@ PLUGINS = [
     "tls/qschannelbackend.dll",
     "imageformats/qico.dll",
 ]
-# Whose licences come along beside those of the cross-built libraries.
-TOOLCHAIN = {"gcc": "g++-mingw-w64-x86-64-posix", "mingw-w64": "mingw-w64-x86-64-dev"}
 
 
 def imports(path):
@@ -32,7 +30,8 @@ def imports(path):
 
 def windows_own(name):
     stem = name.lower().removesuffix(".dll")
-    return stem.startswith("api-ms-win-") or any(os.path.exists(f"/usr/{TRIPLE}/lib/lib{stem}.a") for stem in (stem, stem.removesuffix(".drv")))
+    return stem.startswith("api-ms-win-") or any(
+        os.path.exists(f"/usr/{TRIPLE}/lib/lib{stem}.a") for stem in (stem, stem.removesuffix(".drv")))
 
 
 def main():
@@ -88,8 +87,6 @@ def main():
         documents = os.path.join(root, "share/doc")
         for name in os.listdir(documents):
             shutil.copyfile(os.path.join(documents, name, "copyright"), os.path.join(licences, f"{name}.txt"))
-    for name, package in TOOLCHAIN.items():
-        shutil.copyfile(f"/usr/share/doc/{package}/copyright", os.path.join(licences, f"{name}.txt"))
 
 
 if __name__ == "__main__":
